@@ -56,7 +56,7 @@ def native_call(
     by_place = _by_place(placed, parameters)
     held = parameters.defaults.held({*placed, *names})
     is_plain = not any(r.kind in ("input", "copy") for r in traced.results)
-    if params is None or not is_plain or traced.writes:
+    if params is None or not is_plain or traced.writes or traced.draws is not None:
         return CallSpec(returns="list", out="never")
     plain = _plain_results(traced)
     if plain is not None:

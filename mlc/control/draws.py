@@ -6,8 +6,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ..tracer.drawing import DrawnHereError, current
+from ..tracer.drawing import current
+from ..tracer.native_draws import MAKERS, DrawnHereError
 from .carry import NotNative
+
+
+def _stream_of(source: Any) -> Any:
+    from .distributions import stream_of
+
+    return stream_of(source)
+
+
+MAKERS.append(_stream_of)
 
 
 @contextmanager

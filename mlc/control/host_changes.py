@@ -24,8 +24,10 @@ from functools import lru_cache, partial
 from typing import Any
 
 from ..errors import UnsupportedError
+from ..tracer.drawing import streams
 from ..tracer.grown import Grown, Tabled, is_arrays
 from ..tracer.slots import Slots
+from ..tracer.streams import Stream
 from ..tracer.tracer import Tracer
 from .iterators import is_iterator, progress, within
 
@@ -81,7 +83,7 @@ class HostState:
         self._held: list[tuple[str, Any, Any]] = []  # what it is in words, the box, its contents
         self._iterators: list[tuple[Any, Any]] = []  # and how far they have come
         self._seen: set[int] = set()
-        self._stack: list[Any] = list(roots)
+        self._stack: list[Any] = [*roots, *streams()]
         self._alive: list[Any] = []  # so that no number of an object is given away again
         while self._stack:
             value = self._stack.pop()
@@ -109,6 +111,8 @@ class HostState:
                 self._stack += within(value)
                 if isinstance(value, types.GeneratorType) and value.gi_frame is not None:
                     self._stack += value.gi_frame.f_locals.values()
+            case Stream():
+                self._held.append(("a random generator", value, dict(vars(value))))
             case tuple() | frozenset():
                 self._stack += value
             case _ if is_arrays(value):

@@ -10,6 +10,7 @@ from typing import Any
 from ..errors import EndlessRecursionError, is_user_frame
 from .drawing import with_known_draws
 from .grown import RowsWanted, with_rows, with_rows_first, without_tables
+from .native_draws import NativeDrawsWanted, native_draws_first
 from .shared_lists import with_lists_apart
 from .sizes import MOST
 
@@ -48,7 +49,8 @@ class AllNativeWanted(BaseException):
     short loop. Nothing that users write should catch it."""
 
 
-WANTED = RowsWanted, RecursionEndsNowhere, AllNativeWanted  # ways to trace, raised to ask for them
+# Ways to trace, raised to ask for them.
+WANTED = RowsWanted, RecursionEndsNowhere, AllNativeWanted, NativeDrawsWanted
 
 
 def begin_trace() -> None:
@@ -63,6 +65,8 @@ def traced_again(error: Any, sizes: Sizes, again: Callable[[Sizes], Any]) -> Any
     fresh = None if sizes is None else ()
     if isinstance(error, RowsWanted):
         return with_rows_first(lambda: again(fresh))
+    if isinstance(error, NativeDrawsWanted):
+        return native_draws_first(error, lambda: _with_native_loops(lambda: again(fresh)))
     if isinstance(error, AllNativeWanted):
         return _all_native_first(sizes, again)
     if isinstance(error, RecursionEndsNowhere):
@@ -118,6 +122,20 @@ def _otherwise(error: Exception, sizes: Sizes, again: Callable[[Sizes], Any]) ->
         return with_rows(error, lambda: again(fresh))
     except Exception as last:
         return without_tables(last, lambda: again(fresh))
+
+
+def _with_native_loops(again: Callable[[], Any]) -> Any:
+    """What ``again()`` gives where short loops are native, if it gives anything there."""
+    if ALL_NATIVE.get() or NOT_ALL_NATIVE.get():
+        return again()
+    token = ALL_NATIVE.set(True)
+    try:
+        return again()
+    except Exception:
+        pass  # short loops as they are may do
+    finally:
+        ALL_NATIVE.reset(token)
+    return again()
 
 
 def _all_native_first(sizes: Sizes, again: Callable[[Sizes], Any]) -> Any:

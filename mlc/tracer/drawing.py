@@ -27,6 +27,7 @@ from ..errors import UnsupportedError
 from ..ops.op import CURRENT
 from ..te.tensor import Tensor
 from .concrete import all_known, known, plain, wrapped
+from .native_draws import DrawnHereError, NativeDraws, weakened
 from .streams import (
     ORDER,
     Draw,
@@ -34,6 +35,7 @@ from .streams import (
     Make,
     Repeat,
     Step,
+    Stream,
     drawn_from,
     global_of_numpy,
     is_generator,
@@ -43,6 +45,7 @@ from .streams import (
     set_as,
     stamp_of,
     twin_of,
+    words_of,
 )
 
 KNOWN_DRAWS: ContextVar[bool] = ContextVar("mlc_known_draws", default=False)
@@ -80,11 +83,7 @@ class DrawsWantedError(UnsupportedError):
     """What is drawn must be known while tracing."""
 
 
-class DrawnHereError(UnsupportedError):
-    """Something is drawn where only the data know whether it is."""
-
-
-class Draws:
+class Draws(NativeDraws):
     """What one trace draws. ``inputs`` are those of the graph, arguments first; ``outside`` holds
     the ids of generators that the function reads from elsewhere."""
 
@@ -99,16 +98,20 @@ class Draws:
         self.fixed: dict[Tensor, Any] = {}
         self.places: list[tuple[Any, range, int]] = []  # of the loops around: where they are
         self.why_not = ""  # nothing can be drawn here
+        super().__init__()
         self.drew = False
         self.count = 0  # how often something was drawn
 
-    def drawn(self) -> Drawn | None:
-        """What to do before each call; None if nothing."""
-        ends = tuple((source, twin) for source, twin, _ in self.twins.values())
+    def drawn(self, place_of: Callable[[Any], int] | None = None) -> Drawn | None:
+        """What to do before each call; None if nothing. ``place_of`` numbers what a traced value
+        is then among the outputs; without it the generators do not go on."""
+        ends = [(source, twin) for source, twin, _ in self.twins.values()]
         own = [t for t in self.inputs if t in set(self.tables.values())]
-        if not (self.steps or ends or own):
+        known_ends, streams = ([], []) if place_of is None else self.states(place_of)
+        ends += known_ends
+        if not (self.steps or ends or own or streams):
             return None
-        return Drawn(tuple(own), tuple(self.steps), self.fixed, ends)
+        return Drawn(tuple(own), tuple(self.steps), self.fixed, tuple(ends), tuple(streams))
 
     def starts(self) -> list[tuple[str, Any, Any, Any]]:
         """Checks as those of captures: the states that the code was compiled for."""
@@ -173,6 +176,8 @@ class Draws:
             for key, made in list(own.items()):
                 if key in copies:
                     set_as(made, copies[key])
+                    if key in self.streams:
+                        self.streams[key].load(words_of(made))
             for key in [key for key in twins if id(twins[key][1]) not in copies]:
                 del twins[key]
 
@@ -212,17 +217,21 @@ class Draws:
         found = function(*args, **options)
         if getattr(function, "__name__", "") == "Generator" or _has_seed(args, options):
             self.own[id(found)] = found
+            if self._is_own_native():
+                self._fix(found, found)
             return found
-        self._check()
+        self._check(found)
         if self.places:
             raise UnsupportedError("a generator without a seed is made in a loop; make it before")
         self.fresh[id(found)] = found
         self.steps.append(Make(found, function, args, options))
+        if self._is_own_native():
+            self._open(found)
         return found
 
     def seeded(self, source: Any, args: Any, options: Any) -> None:
         """``source.seed(...)``."""
-        self._check()
+        self._check(source)
         if self.places:
             raise UnsupportedError("seed() in a native loop cannot be traced; call it before")
         if not _has_seed(args, options):
@@ -234,11 +243,18 @@ class Draws:
         start = self.twins[id(source)][2] if id(source) in self.twins else None
         twin = type(source)()
         twin.seed(*args, **options)
+        if id(source) in self.streams:
+            self.own[id(source)] = twin
+            self._fix(source, twin)
+            return
         self._twin(source, twin, start)
 
     def draw(self, source: Any, name: str, args: Any, options: Any) -> Any:
         """``source.name(...)``, all arguments known."""
-        self._check()
+        stream = self.streams.get(id(source))
+        if stream is not None:
+            return self._streamed(stream, name, args, options)
+        self._check(source)
         source, is_known = self.source(source)
         if not self.places:
             if is_known:
@@ -249,10 +265,11 @@ class Draws:
             raise UnsupportedError(f"{name} in a native loop cannot be traced; call it before")
         return self._input(source, name, args, options)
 
-    def _check(self) -> None:
+    def _check(self, source: Any) -> None:
         self.drew = True
         self.count += 1
         if self.why_not:
+            self._want_native(source)
             raise DrawnHereError(
                 f"random numbers are drawn in {self.why_not}, so the data decide whether; draw "
                 f"before, for all cases, or make the loop a for over a range that is known"
@@ -289,14 +306,7 @@ class Draws:
                 self.trace.weak.add(tensor)
             return Tracer(tensor, self.trace)
         at = tuple((index - along.start) // along.step for index, along, _ in self.places)
-        return _weak(Tracer(tensor, self.trace)[at], is_weak)
-
-
-def _weak(value: Any, is_weak: bool = True) -> Any:
-    from .number import copied_number
-    from .tracer import mark_weak
-
-    return mark_weak(copied_number(value)) if is_weak else value
+        return weakened(Tracer(tensor, self.trace)[at], is_weak)
 
 
 def _only(step: Step, keep: Callable[[Any], bool]) -> Any:
@@ -318,6 +328,12 @@ def _has_seed(args: Any, options: Any) -> bool:
 def current() -> Draws | None:
     """What draws in the function that is being traced."""
     return getattr(CURRENT.get(), "draws", None)
+
+
+def streams() -> list[Stream]:
+    """The generators from which native code draws in the function that is being traced."""
+    draws = current()
+    return [] if draws is None else list(draws.streams.values())
 
 
 @functools.cache
@@ -418,7 +434,7 @@ def _of_traced(draws: Draws, source: Any, name: str, args: Any, options: Any) ->
         size = np.broadcast_shapes(*(np.shape(p) for p in params))
     wanted: Any = () if type(source).__name__ == "Random" else (known(size),)
     made = formula(draws.draw(source, base, wanted, {}), *params)
-    return _weak(made) if is_scalar else made
+    return weakened(made) if is_scalar else made
 
 
 def _chosen(
@@ -457,4 +473,4 @@ def _by_probability(draws: Draws, source: Any, p: Any, size: Any) -> Any:
     found = np.searchsorted(
         ends / ends[-1], draws.draw(source, "random", (size,), {}), side="right"
     )
-    return _weak(found) if size is None else found
+    return weakened(found) if size is None else found

@@ -85,6 +85,7 @@ def trace_function(
             values = [traced(name, key, value) for (name, value), key in zip(named, keys)]
             for place, made in zip((*range(len(args)), *kwargs), values):
                 refills.note(place, made)
+            trace.draws.begin()
             returned = function(*values[: len(args)], **dict(zip(kwargs, values[len(args) :])))
             check_kept(trace)
             returned = refills.returned(returned)

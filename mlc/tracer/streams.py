@@ -92,6 +92,92 @@ def set_as(source: Any, other: Any) -> None:
         source.setstate(other.getstate())
 
 
+class Stream:
+    """A generator whose numbers compiled code makes itself; its attributes are its state, which is
+    traced. See `mlc.control.engines`."""
+
+    __slots__ = ("__dict__", "source")
+
+    def __init__(self, source: Any) -> None:
+        self.source = source
+
+    def load(self, state: Sequence[Any]) -> None:
+        """Go on from ``state``, arrays as :func:`words_of` gives them."""
+        raise NotImplementedError
+
+    def state(self) -> list[Any]:
+        """The state by now, in arrays as :func:`set_words` takes them."""
+        raise NotImplementedError
+
+    def draw(self, name: str, args: Sequence[Any], options: dict[str, Any]) -> Any:
+        """What ``source.name(...)`` gives; NotImplemented where that is not known."""
+        raise NotImplementedError
+
+
+_WORDS = 624  # of the Mersenne Twister
+_BITS = (1 << 64) - 1
+
+
+def words_of(source: Any) -> list[Array]:
+    """The state of ``source`` in arrays: those that `Stream.load` takes."""
+    if isinstance(source, np.random.Generator):
+        held = source.bit_generator.state
+        state, inc = held["state"]["state"], held["state"]["inc"]
+        words = [state >> 64, state & _BITS, inc >> 64, inc & _BITS]
+        return [np.array([*words, held["uinteger"], held["has_uint32"]], np.uint64)]
+    if isinstance(source, np.random.RandomState):
+        made: Any = source.get_state(legacy=False)
+        key, place = made["state"]["key"], made["state"]["pos"]
+        has_gauss, gauss = made["has_gauss"], made["gauss"]
+    else:
+        _, words, following = source.getstate()
+        key, place = np.array(words[:-1], np.uint32), words[-1]
+        has_gauss, gauss = following is not None, following or 0.0
+    numbers = np.array([place, has_gauss], np.int64)
+    return [key.astype(np.uint32), numbers, np.array([gauss], np.float64)]
+
+
+def set_words(source: Any, arrays: Sequence[Array]) -> None:
+    """Let ``source`` go on from what `Stream.state` has become."""
+    if isinstance(source, np.random.Generator):
+        high, low, inc_high, inc_low, half, has_half = map(int, arrays[0])
+        held: Any = source.bit_generator.state
+        held["state"] = {"state": high << 64 | low, "inc": inc_high << 64 | inc_low}
+        held["uinteger"], held["has_uint32"] = half, has_half
+        source.bit_generator.state = held
+        return
+    place, ready, has_gauss = map(int, arrays[1])
+    key = _renewed(arrays[0].astype(np.uint32), place) if not ready else arrays[0].astype(np.uint32)
+    if not place:  # all words are used
+        place = _WORDS
+    gauss = float(arrays[2][0])
+    if isinstance(source, np.random.RandomState):
+        made: Any = source.get_state(legacy=False)
+        made["state"] = {"key": key, "pos": place}
+        made["has_gauss"], made["gauss"] = has_gauss, gauss
+        source.set_state(made)
+    else:
+        version, _, _ = source.getstate()
+        source.setstate((version, (*map(int, key), place), gauss if has_gauss else None))
+
+
+def _renewed(key: Array, place: int) -> Array:
+    """``key`` with the words from ``place`` on renewed, of which those before are new already."""
+    for n in range(place, _WORDS) if place else ():
+        after = key[n + 1] if n + 1 < _WORDS else key[0]
+        mixed = int(key[n]) & 0x80000000 | int(after) & 0x7FFFFFFF
+        key[n] = int(key[(n + 397) % _WORDS]) ^ mixed >> 1 ^ (mixed & 1) * 0x9908B0DF
+    return key
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """The state of ``source`` as it is then; the ``tensors`` are inputs."""
+
+    source: Any
+    tensors: tuple[Tensor, ...]
+
+
 @dataclass(frozen=True, eq=False)
 class Draw:
     """``source.name(*args, **options)``; the result is the input ``tensor``, or dropped."""
@@ -122,7 +208,7 @@ class Repeat:
     steps: tuple[Any, ...]
 
 
-Step = Draw | Make | Repeat
+Step = Draw | Make | Repeat | State
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,6 +220,12 @@ class Drawn:
     steps: tuple[Step, ...]
     fixed: dict[Tensor, Array]
     ends: tuple[tuple[Any, Any], ...]
+    streams: tuple[tuple[Any, tuple[int, ...]], ...] = ()  # the outputs that are their states
+
+    def settle(self, computed: Sequence[Array]) -> None:
+        """Let the generators that compiled code drew from go on behind that."""
+        for source, places in self.streams:
+            set_words(source, [computed[place] for place in places])
 
     def arrays(self) -> list[Array]:
         """An array for each input. The generators go on."""
@@ -168,7 +260,7 @@ def _sources(steps: Sequence[Step]) -> list[Any]:
     found: list[Any] = []
     for step in steps:
         match step:
-            case Draw(source=source):
+            case Draw(source=source) | State(source=source):
                 found.append(source)
             case Repeat(steps=inner):
                 found += _sources(inner)
@@ -194,6 +286,9 @@ def _run(steps: Sequence[Step], lists: dict[Tensor, list[Any]], made: dict[int, 
                 value = drawn_from(made.get(id(source), source), name, args, options)
                 if tensor is not None:
                     lists.setdefault(tensor, []).append(value)
+            case State(source=source, tensors=tensors):
+                for tensor, words in zip(tensors, words_of(made.get(id(source), source))):
+                    lists[tensor] = [words]
             case Repeat(count=count, steps=inner):
                 for _ in range(count):
                     _run(inner, lists, made)

@@ -100,6 +100,8 @@ class Traced:
             self.sizes.check(computed)
         if self.failure is not None:
             self.failure.check(computed)
+        if self.draws is not None:
+            self.draws.settle(computed)
         found: list[Any] = []
         for result in self.results:
             match result.kind:
@@ -161,6 +163,7 @@ def traced_results(
     if trace.rooms is not None and trace.rooms.counts:
         places = tuple(outputs.place(count) for count in trace.rooms.counts)
         counted = Sizes(places, trace.rooms.sizes[: len(places)])
+    drawn = trace.draws.drawn(outputs.current)
     return Traced(
         tuple(inputs),
         tuple(outputs.places),
@@ -169,7 +172,7 @@ def traced_results(
         writes,
         failure,
         counted,
-        trace.draws.drawn(),
+        drawn,
     )
 
 

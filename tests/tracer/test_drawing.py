@@ -183,10 +183,10 @@ def test_probabilities_are_checked() -> None:
         compiled(np.array([0.5, 0.5, 0.25]))
 
 
-def test_what_the_data_decide_in_a_loop_is_refused() -> None:
+def test_what_native_code_cannot_draw_in_a_loop_is_refused() -> None:
     def until(x: Any) -> Any:
         while x.sum() < 9:
-            x = x + np.random.rand()
+            x = x + np.random.poisson(3.0)
         return x
 
     with pytest.raises(mlc.UnsupportedError, match="random numbers are drawn in a loop whose end"):

@@ -1,0 +1,157 @@
+"""Bit generators of NumPy and of Python's library as traced code: the same numbers, drawn natively.
+
+Where the data decide whether something is drawn, or how often, it cannot be drawn before the call.
+The state of the generator becomes a part of what native loops and branches carry, and goes back to
+the generator after the call.
+
+Sources: M. O'Neill, PCG: A Family of Simple Fast Space-Efficient Statistically Good Algorithms for
+Random Number Generation, 2014 (PCG64, XSL-RR); M. Matsumoto and T. Nishimura, Mersenne Twister,
+ACM TOMACS 8, 1998.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..ops.update import setitem
+from ..tracer.streams import Stream
+from ..tracer.tracer import Tracer
+
+_LOW = 0xFFFFFFFF
+_HIGH_FACTOR, _LOW_FACTOR = 0x2360ED051FC65DA4, 0x4385DF649FCCF645  # of PCG64's step
+_WORDS, _AHEAD = 624, 397
+_UPPER, _LOWER, _TWIST = 0x80000000, 0x7FFFFFFF, 0x9908B0DF
+
+
+class Engine(Stream):
+    """A bit generator whose state, its attributes, is traced."""
+
+    __slots__ = ()
+
+    def next64(self) -> Any:
+        """The next 64 bits, as uint64."""
+        raise NotImplementedError
+
+    def next32(self) -> Any:
+        """The next 32 bits, as uint64."""
+        raise NotImplementedError
+
+    def next_double(self) -> Any:
+        """The next float64 in [0, 1)."""
+        raise NotImplementedError
+
+
+class Pcg64(Engine):
+    """``np.random.PCG64``; ``state`` is its state and increment in words, then the 32 bits that are
+    left of the last number and whether there are any."""
+
+    __slots__ = ("inc_high", "inc_low")
+
+    def load(self, state: Sequence[Any]) -> None:
+        (words,) = state
+        self.high, self.low, self.inc_high, self.inc_low, self.half = (words[n] for n in range(5))
+        self.has_half = words[5] != 0
+
+    def state(self) -> list[Any]:
+        fixed = self.inc_high, self.inc_low
+        words = self.high, self.low, *fixed, self.half, self.has_half
+        return [np.stack([_as(word, np.uint64) for word in words])]
+
+    def next64(self) -> Any:
+        high, low, value = self._stepped()
+        self.high, self.low = high, low
+        return value
+
+    def next32(self) -> Any:
+        high, low, value = self._stepped()
+        had, half = self.has_half, self.half
+        self.high, self.low = np.where(had, self.high, high), np.where(had, self.low, low)
+        self.half = np.where(had, half, value >> np.uint64(32))
+        self.has_half = np.logical_not(had)
+        return np.where(had, half, value & np.uint64(_LOW))
+
+    def next_double(self) -> Any:
+        return (self.next64() >> np.uint64(11)).astype(np.float64) * (1 / 9007199254740992.0)
+
+    def _stepped(self) -> tuple[Any, Any, Any]:
+        """The state after the next step, and what it gives."""
+        low = self.low * np.uint64(_LOW_FACTOR) + self.inc_low
+        carry = (low < self.inc_low).astype(np.uint64)
+        high = _product_high(self.low, _LOW_FACTOR) + carry + self.inc_high
+        high = high + self.high * np.uint64(_LOW_FACTOR) + self.low * np.uint64(_HIGH_FACTOR)
+        mixed, turn = high ^ low, high >> np.uint64(58)
+        back = (np.uint64(64) - turn) & np.uint64(63)
+        return high, low, (mixed >> turn) | (mixed << back)
+
+
+class Mersenne(Engine):
+    """The Mersenne Twister of ``np.random.RandomState`` and ``random.Random``.
+
+    NumPy renews all words at once. Here each is renewed right before it is drawn: ``ready`` counts
+    those from ``place`` on that are new already.
+    """
+
+    __slots__ = ()
+
+    def load(self, state: Sequence[Any]) -> None:
+        words, numbers, gauss = state
+        self.words = words.astype(np.uint64)
+        self.place = numbers[0] % _WORDS
+        self.ready = _WORDS - numbers[0]
+        self.has_gauss = numbers[1] != 0
+        self.gauss = gauss[0]
+
+    def state(self) -> list[Any]:
+        numbers = [_as(v, np.int64) for v in (self.place, self.ready, self.has_gauss)]
+        gauss = np.reshape(_as(self.gauss, np.float64), (1,))
+        return [_as(self.words, np.uint64), np.stack(numbers), gauss]
+
+    def held(self) -> tuple[Any, ...]:
+        """The words and the places in them."""
+        return self.words, self.place, self.ready
+
+    def keep(self, test: Any, held: tuple[Any, ...]) -> None:
+        """Go back to what was ``held`` where ``test`` holds."""
+        self.words, self.place, self.ready = (
+            np.where(test, old, new) for old, new in zip(held, self.held())
+        )
+
+    def next32(self) -> Any:
+        words, place, ready = self.words, self.place, self.ready
+        old, after = words[place], words[(place + 1) % _WORDS]
+        mixed = (old & np.uint64(_UPPER)) | (after & np.uint64(_LOWER))
+        twisted = words[(place + _AHEAD) % _WORDS] ^ (mixed >> np.uint64(1))
+        twisted = twisted ^ ((mixed & np.uint64(1)) * np.uint64(_TWIST))
+        word = np.where(ready > 0, old, twisted)
+        self.words = setitem(words, place, word)
+        self.place, self.ready = (place + 1) % _WORDS, np.maximum(ready - 1, 0)
+        word = word ^ (word >> np.uint64(11))
+        word = word ^ ((word << np.uint64(7)) & np.uint64(0x9D2C5680))
+        word = word ^ ((word << np.uint64(15)) & np.uint64(0xEFC60000))
+        return word ^ (word >> np.uint64(18))
+
+    def next64(self) -> Any:
+        high = self.next32()
+        return (high << np.uint64(32)) | self.next32()
+
+    def next_double(self) -> Any:
+        high = (self.next32() >> np.uint64(5)).astype(np.float64)
+        low = (self.next32() >> np.uint64(6)).astype(np.float64)
+        return (high * 67108864.0 + low) * (1 / 9007199254740992.0)
+
+
+def _product_high(a: Any, b: int) -> Any:
+    """The upper 64 bits of the product of a uint64 and a number of 64 bits."""
+    half, mask = np.uint64(32), np.uint64(_LOW)
+    high, low = a >> half, a & mask
+    top, bottom = np.uint64(b >> 32), np.uint64(b & _LOW)
+    middle = high * bottom + ((low * bottom) >> half)
+    other = low * top + (middle & mask)
+    return high * top + (middle >> half) + (other >> half)
+
+
+def _as(value: Any, dtype: Any) -> Any:
+    return (value if isinstance(value, Tracer) else np.asarray(value)).astype(dtype)

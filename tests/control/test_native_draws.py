@@ -1,0 +1,142 @@
+"""Random numbers that are drawn where the data decide: those that NumPy and Python would draw."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import mlc
+
+X = np.random.default_rng(0).random(30)
+
+
+def of_generator(x: Any, rng: Any) -> Any:
+    total = 0.0
+    for v in x:
+        if v > 0.5:
+            total += rng.uniform(2.0, 3.0) * rng.integers(7) + rng.normal(1.0, 2.0)
+    return total
+
+
+def of_numpy(x: Any) -> Any:
+    total = 0.0
+    for v in x:
+        if v > 0.5:
+            total += np.random.rand() * np.random.randint(7) + np.random.randn()
+    return total
+
+
+def of_python(x: Any) -> Any:
+    total = 0.0
+    for v in x:
+        if v > 0.5:
+            total += random.random() * random.randint(1, 6) + random.gauss(0.0, 2.0)
+    return total
+
+
+def following() -> tuple[Any, ...]:
+    return np.random.randn(), np.random.rand(), random.random(), random.gauss(0, 1)
+
+
+def of_calls(function: Callable[..., Any], generators: tuple[Any, ...]) -> list[Any]:
+    np.random.seed(3)
+    random.seed(4)
+    # One number is kept for the next call, as it may be for each of them.
+    drawn = [np.random.randn(), random.gauss(0, 1)]
+    drawn += [function(x, *generators) for x in (X, 1 - X, X)]
+    return [*drawn, *following(), *(g.random() for g in generators)]
+
+
+@pytest.mark.parametrize("function", [of_generator, of_numpy, of_python])
+def test_under_conditions(function: Callable[..., Any]) -> None:
+    def generators() -> tuple[Any, ...]:
+        return (np.random.default_rng(5),) if function is of_generator else ()
+
+    expected = of_calls(function, generators())
+    found = of_calls(mlc.jit(function), generators())
+    np.testing.assert_allclose(found, expected, rtol=1e-13)
+
+
+def test_the_data_decide_how_often() -> None:
+    def walk(n: int) -> Any:
+        place, steps = 0, 0
+        while abs(place) < n:
+            place += 1 if np.random.rand() < 0.5 else -1
+            steps += 1
+        return place, steps
+
+    jitted = mlc.jit(walk)
+    for seed in (1, 2):
+        np.random.seed(seed)
+        expected = walk(20), np.random.rand()
+        np.random.seed(seed)
+        assert (jitted(20), np.random.rand()) == expected
+
+
+def metropolis(spins: Any, beta: float, steps: int, seed: int) -> Any:
+    rng = np.random.default_rng(seed)
+    start = rng.permutation(4)
+    n = len(spins)
+    for _ in range(steps):
+        i, j = rng.integers(n), rng.integers(n)
+        around = spins[(i + 1) % n, j] + spins[i - 1, j] + spins[i, (j + 1) % n] + spins[i, j - 1]
+        change = 2 * spins[i, j] * around
+        if change <= 0 or rng.random() < math.exp(-beta * change):
+            spins[i, j] *= -1
+    return spins.sum(), start
+
+
+def test_a_generator_made_in_the_function() -> None:
+    spins = np.where(np.random.default_rng(1).random((6, 6)) > 0.5, 1, -1)
+    mine, theirs = spins.copy(), spins.copy()
+    total, start = metropolis(mine, 0.4, 200, 7)
+    found, begun = mlc.jit(metropolis)(theirs, 0.4, 200, 7)
+    assert found == total and begun.tolist() == start.tolist()
+    np.testing.assert_array_equal(mine, theirs)
+
+
+def test_seeds_and_arrays() -> None:
+    def seeded(x: Any) -> Any:
+        np.random.seed(11)
+        before = np.random.rand(2)
+        if x[0] > 0:
+            return before[0] + np.random.rand(3, 2)
+        return np.random.exponential(2.0, 6).reshape(3, 2)
+
+    for x in (np.ones(2), -np.ones(2)):
+        np.random.seed(1)
+        expected = seeded(x), np.random.rand()
+        np.random.seed(1)
+        found = mlc.jit(seeded)(x), np.random.rand()
+        for a, b in zip(found, expected, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-15)
+
+
+@pytest.mark.parametrize("name", ["standard_normal", "standard_exponential"])
+def test_the_rare_ways_of_the_ziggurat(name: str) -> None:
+    def many(x: Any, rng: Any) -> Any:
+        if x > 0:
+            return getattr(rng, name)(40_000)
+        return np.zeros(40_000)
+
+    rng, twin = np.random.default_rng(2), np.random.default_rng(2)
+    np.testing.assert_allclose(mlc.jit(many)(1.0, rng), many(1.0, twin), rtol=1e-14)
+    assert rng.bit_generator.state == twin.bit_generator.state
+
+
+def test_what_native_code_cannot_draw() -> None:
+    @mlc.jit
+    def unknown(x: Any, rng: Any) -> Any:
+        total = 0.0
+        for v in x:
+            if v > 0.5:
+                total += rng.beta(2.0, 3.0)
+        return total
+
+    with pytest.raises(mlc.UnsupportedError, match=r"random|draw"):
+        unknown(X, np.random.default_rng(0))
