@@ -31,6 +31,7 @@ from .plan import Plan, State, current
 from .values import is_carriable
 
 _MOST = 4096  # objects that are looked at
+_FEW = 32  # items of lists and objects, of which those that changed last are likely to change again
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), type, HostState, State)
 _OWN = "mlc.control.", "mlc.tracer."
 _FUNCTIONS = (FunctionType, MethodType, partial)
@@ -95,8 +96,10 @@ class Findings:
             return False
         count = len(state.names) - state.hosts
         plan.carried &= found.carried | found.late.keys()  # which has a value in the loop around
+        # Of many, another may change at the next visit, and all that ever did would be carried.
+        few = range(count, len(entry)) if len(entry) - count <= _FEW else ()
         plan.carried |= {
-            n for n in range(count, len(entry))
+            n for n in few
             if state.names[n] in found.items and entry[n] is not unset and is_carriable(entry[n])
         }  # fmt: skip
         cells = found.cells if found.mark == self.mark else []

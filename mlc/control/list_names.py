@@ -15,6 +15,7 @@ _GROWING = frozenset({
     "append", "extend", "insert", "pop", "remove", "clear", "appendleft", "popleft", "extendleft",
     "rotate",
 })  # fmt: skip
+CHANGING = _GROWING | {"sort", "reverse"}  # what changes a list
 _LOOPS = (ast.For, ast.While)
 _LISTS = (ast.List, ast.ListComp)
 

@@ -12,7 +12,9 @@ from ..errors import UnsupportedError
 from ..ops.op import CURRENT
 from ..tracer.grown import ROWED, ROWS
 from ..tracer.tracer import Tracer
+from .guarding import INSIDE
 from .lists import Growing
+from .plan import NotNative
 
 
 def list_(value: Any) -> Any:
@@ -36,6 +38,14 @@ def argument(value: Any) -> Any:
     if kind is tuple:
         return tuple(map(argument, value)) if any(type(v) in _BOXES for v in value) else value
     return {key: argument(item) for key, item in value.items()} if kind is dict else value
+
+
+def kept(value: Any) -> Any:
+    """``value``, which is put into a list and changed after that, see `kept_lists`. NotNative for a
+    list in arrays that is no row: the other list would hold a copy."""
+    if isinstance(value, Growing) and value.is_native and value.pool is None:
+        raise NotNative(INSIDE)
+    return value
 
 
 def handed(value: Any) -> Any:

@@ -48,6 +48,7 @@ from .logic import not_ as not_
 from .logic import or_ as or_
 from .making_lists import handed as handed
 from .making_lists import in_order as in_order
+from .making_lists import kept as kept
 from .making_lists import list_ as list_
 from .making_lists import nested_ as nested_
 from .making_tables import dict_ as dict_

@@ -26,6 +26,7 @@ from .exits import DONE, FLAGS, LATE_VALUE, VALUE, lower_exits
 from .failing import rewrite_exits, rewrite_raises
 from .failing_values import caught_body
 from .gets import lower_gets
+from .kept_lists import mark_kept
 from .list_names import as_grown, as_table, asked, growing, is_steady, with_lists
 from .matching import lower_matches
 from .matters import matters, of_numpy, own_nodes, taken_at_once
@@ -73,6 +74,7 @@ def transform(
     name, and may be a method, see `machines`.
     """
     lower_matches(function)
+    mark_kept(function)
     names = doubtful(function)
     trusted: set[str] = set()
     if loops:

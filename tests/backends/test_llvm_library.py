@@ -145,18 +145,14 @@ print([bool(call.result.value) for call in trying if call.must])
 
 
 @prepared
-def test_the_pages_that_the_first_module_needs_are_there() -> None:
+def test_the_memory_for_the_first_module_is_given_back() -> None:
     code = """
-import resource
-faults = lambda: resource.getrusage(resource.RUSAGE_THREAD).ru_minflt
 text, memory, _ = library._first_module(target), library._memory, library._library()
 library._helper.wait(1)  # until LLVM's own pages are there
-before = faults()
 library.emit(text, target, 2)
-print(faults() - before < 150, memory.asking.result.value == 0, len(memory._blocks))
+print(memory.asking is not None, len(memory._blocks))
 """
-    is_quick, is_made, left = run_apart(code).split()
-    assert left == "0" and is_quick == is_made  # older systems make no pages ahead
+    assert run_apart(code).split() == ["True", "0"]
 
 
 @prepared

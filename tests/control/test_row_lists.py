@@ -97,7 +97,7 @@ def swapped(x: Any) -> Any:
 @pytest.mark.parametrize(
     "function, arguments",
     [
-        (knapsack, (WEIGHTS, WORTH, 20)), (distances, (EDGES, 9)),
+        (knapsack, (WEIGHTS, WORTH, 9)), (distances, (EDGES, 9)),
         (cheapest, (EDGES, RNG.random(15), 9)), (grouped, (EDGES[:, 0], RNG.random(15))),
         (coins, (np.array([1, 5, 10]), 63)), (swapped, (RNG.integers(-9, 9, 8),)),
     ],
@@ -234,3 +234,59 @@ def test_lists_of_a_loop_that_are_appended_under_a_condition() -> None:
 
     x = np.array([3.0, 2, 5, 1, 7] * 2 + [-1] * 20)
     assert mlc.jit(kept)(x) == kept(x)
+
+
+def test_lists_that_are_changed_after_they_were_appended() -> None:
+    def at_once(x: Any) -> Any:
+        rows = []
+        i = 0
+        while x[i] > 0:
+            row = []
+            for j in range(len(x)):
+                if x[j] > i:
+                    row.append(j)
+            rows.append(row)
+            row.append(-1)
+            i += 1
+        return rows
+
+    def in_the_next_round(x: Any) -> Any:
+        rows = []
+        row = []
+        for i in range(len(x)):
+            if x[i] > 2:
+                row.append(i)
+                rows.append(row)
+        return rows
+
+    def at_a_place(x: Any) -> Any:
+        rows = [[] for _ in range(3)]
+        for i in range(len(x)):
+            row = []
+            for j in range(len(x)):
+                if x[j] > i:
+                    row.append(j)
+            rows[int(x[i]) % 3] = row
+            row.append(7)
+        return rows
+
+    x = np.array([3.0, 2, 5, 1, 7] * 2 + [-1] * 20)
+    for function in (at_once, in_the_next_round, at_a_place):
+        with pytest.raises(mlc.UnsupportedError, match=r"is changed|changes the items"):
+            mlc.jit(function)(x)
+
+
+def test_lists_that_name_another_after_they_were_appended() -> None:
+    def runs(x: Any) -> Any:
+        found, run = [], []
+        for i in range(len(x)):
+            if x[i] > 2:
+                run.append(i)
+            else:
+                if len(run) > 0:
+                    found.append(run)
+                run = []
+        return found
+
+    x = np.array([3.0, 2, 5, 1, 7] * 2 + [-1] * 20)
+    assert mlc.jit(runs)(x) == runs(x)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 import mlc
@@ -92,29 +93,44 @@ def test_loops_that_never_run_are_no_reason_to_fail():
     assert threads(default_gpu_schedule(added(0, 4))) == []
 
 
-def padded(rows: int, columns: int):
+def padded(rows: int, columns: int, axis: int):
     a = te.placeholder((rows, columns), "float32", "A")
-    out = te.compute(
-        (rows + 2, columns),
-        lambda i, j: te.select((i >= 1) & (i < rows + 1), a[i - 1, j], te.const(0, "float32")),
-        name="out",
-    )
-    return te.create_program([a, out], "padded")
+    extent = (rows, columns)[axis]
+
+    def element(*places):
+        inside = (places[axis] >= 1) & (places[axis] < extent + 1)
+        there = [place - (n == axis) for n, place in enumerate(places)]
+        return te.select(inside, a[tuple(there)], te.const(0, "float32"))
+
+    shape = (rows + 2, columns) if axis == 0 else (rows, columns + 4)
+    return te.create_program([a, te.compute(shape, element, name="out")], "padded")
 
 
 def test_what_a_guard_keeps_from_being_read_is_read_one_by_one():
-    s = judged(padded(6, 64))
-    assert extents(s, LoopKind.VECTORIZED) == []
+    assert extents(judged(padded(6, 64, 1)), LoopKind.VECTORIZED) == []
+    # All lanes of a row are inside, or none is.
+    assert extents(judged(padded(6, 64, 0)), LoopKind.VECTORIZED) == [4]
 
 
-def test_lanes_by_hand_read_nothing_that_a_guard_forbids():
-    s = Schedule(padded(6, 64))
+@pytest.mark.parametrize("axis", [0, 1])
+def test_lanes_by_hand_read_nothing_that_a_guard_forbids(axis):
+    program = padded(6, 64, axis)
+    s = Schedule(program)
     i, j = s.loops("out")
     thread, lane = s.split(j, [None, 4])
     s.bind(i, "blockIdx.x")
     s.bind(thread, "threadIdx.x")
     s.vectorize(lane)
-    assert "float4 *>(&A" not in mlc.build(s, target="cuda").lower().cuda
+    text = mlc.build(s, target="cuda").lower().cuda
+    assert ("float4 *>(&A" in text) == (axis == 0)
+    if axis == 0:
+        assert "float4{};" in text  # under a condition
+    a = np.arange(6.0 * 64, dtype=np.float32).reshape(6, 64)
+    out = np.empty((8, 64) if axis == 0 else (6, 68), np.float32)
+    mlc.build(s, target="cuda-emulated")(a, out)
+    np.testing.assert_array_equal(
+        out, np.pad(a, ((1, 1), (0, 0)) if axis == 0 else ((0, 0), (1, 3)))
+    )
 
 
 @pytest.mark.parametrize("shape", [(64, 64), (33, 7), (5,)])
