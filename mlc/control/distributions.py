@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import math
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from ..ops.update import setitem
 from ..tracer.concrete import known
 from ..tracer.tracer import Tracer
 from .carry import current
-from .engines import Engine, Mersenne, Pcg64
+from .engines import Engine, Forms, Mersenne, Pcg64
 from .forms import fori_loop, while_loop
 
 Array = np.ndarray[Any, Any]
@@ -35,10 +35,6 @@ class NumPys(Pcg64):
     """``np.random.Generator`` over PCG64."""
 
     __slots__ = ()
-
-    def draw(self, name: str, args: Sequence[Any], options: dict[str, Any]) -> Any:
-        form = _GENERATOR.get(name)
-        return NotImplemented if form is None else form(self, *args, **options)
 
     def below(self, least: Any, most: Any) -> Draw:
         """Whole numbers from ``least`` to ``most``."""
@@ -123,10 +119,6 @@ class Twister(Mersenne):
 
     __slots__ = ()
 
-    def draw(self, name: str, args: Sequence[Any], options: dict[str, Any]) -> Any:
-        form = _STATE.get(name)
-        return NotImplemented if form is None else form(self, *args, **options)
-
     def below(self, least: Any, most: Any) -> Draw:
         """Whole numbers from ``least`` to ``most``, by rejection."""
         span = known(most - least)
@@ -167,10 +159,6 @@ class Pythons(Mersenne):
     """``random.Random``."""
 
     __slots__ = ()
-
-    def draw(self, name: str, args: Sequence[Any], options: dict[str, Any]) -> Any:
-        form = _PYTHON.get(name)
-        return NotImplemented if form is None else form(self, *args, **options)
 
     def below(self, least: Any, most: Any) -> Draw:
         """Whole numbers from ``least`` to ``most``, by rejection."""
@@ -315,16 +303,16 @@ def _in_range(stream: Pythons, start: int, stop: int | None = None) -> Any:
     return stream.below(first, end - 1)()
 
 
-_SHARED: dict[str, Callable[..., Any]] = {
+_SHARED: Forms = {
     "uniform": _uniform, "normal": _normal, "standard_normal": _standard_normal,
     "exponential": _exponential, "standard_exponential": _standard_exponential, "choice": _choice,
 }  # fmt: skip
-_GENERATOR: dict[str, Callable[..., Any]] = _SHARED | {"random": _random, "integers": _integers}
-_STATE: dict[str, Callable[..., Any]] = _SHARED | {
+NumPys.forms = _SHARED | {"random": _random, "integers": _integers}
+Twister.forms = _SHARED | {
     "random": _random, "random_sample": _random, "rand": _of_shape(_random), "randint": _integers,
     "randn": _of_shape(_standard_normal),
 }  # fmt: skip
-_PYTHON: dict[str, Callable[..., Any]] = {
+Pythons.forms = {
     "random": lambda stream: stream.next_double(),
     "uniform": lambda stream, a, b: a + (b - a) * stream.next_double(),
     "randint": _between, "randrange": _in_range, "gauss": Pythons.drawn_gauss,

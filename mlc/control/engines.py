@@ -11,8 +11,8 @@ ACM TOMACS 8, 1998.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from ..ops.update import setitem
 from ..tracer.streams import Stream
 from ..tracer.tracer import Tracer
 
+Forms = dict[str, Callable[..., Any]]  # methods by name
 _LOW = 0xFFFFFFFF
 _HIGH_FACTOR, _LOW_FACTOR = 0x2360ED051FC65DA4, 0x4385DF649FCCF645  # of PCG64's step
 _WORDS, _AHEAD = 624, 397
@@ -27,9 +28,15 @@ _UPPER, _LOWER, _TWIST = 0x80000000, 0x7FFFFFFF, 0x9908B0DF
 
 
 class Engine(Stream):
-    """A bit generator whose state, its attributes, is traced."""
+    """A bit generator whose state, its attributes, is traced; ``forms`` are the methods of the
+    generator over it that are known."""
 
     __slots__ = ()
+    forms: ClassVar[Forms] = {}
+
+    def draw(self, name: str, args: Sequence[Any], options: dict[str, Any]) -> Any:
+        form = self.forms.get(name)
+        return NotImplemented if form is None else form(self, *args, **options)
 
     def next64(self) -> Any:
         """The next 64 bits, as uint64."""
