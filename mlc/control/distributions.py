@@ -303,6 +303,13 @@ def _in_range(stream: Pythons, start: int, stop: int | None = None) -> Any:
     return stream.below(first, end - 1)()
 
 
+def _item(stream: Pythons, items: Any) -> Any:
+    kinds = {type(item) for item in items}
+    if kinds not in ({int}, {float}):
+        return NotImplemented
+    return _fixed(np.array(list(items)))[stream.below(0, len(items) - 1)()]
+
+
 _SHARED: Forms = {
     "uniform": _uniform, "normal": _normal, "standard_normal": _standard_normal,
     "exponential": _exponential, "standard_exponential": _standard_exponential, "choice": _choice,
@@ -315,7 +322,8 @@ Twister.forms = _SHARED | {
 Pythons.forms = {
     "random": lambda stream: stream.next_double(),
     "uniform": lambda stream, a, b: a + (b - a) * stream.next_double(),
-    "randint": _between, "randrange": _in_range, "gauss": Pythons.drawn_gauss,
+    "randint": _between, "randrange": _in_range, "choice": _item,
+    "gauss": Pythons.drawn_gauss,
     "expovariate": lambda stream, lambd=1.0: -np.log(1.0 - stream.next_double()) / lambd,
 }  # fmt: skip
 

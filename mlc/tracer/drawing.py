@@ -220,7 +220,7 @@ class Draws(NativeDraws):
             if self._is_own_native():
                 self._fix(found, found)
             return found
-        self._check(found)
+        self._check(found, function.__name__)
         if self.places:
             raise UnsupportedError("a generator without a seed is made in a loop; make it before")
         self.fresh[id(found)] = found
@@ -231,7 +231,7 @@ class Draws(NativeDraws):
 
     def seeded(self, source: Any, args: Any, options: Any) -> None:
         """``source.seed(...)``."""
-        self._check(source)
+        self._check(source, "seed")
         if self.places:
             raise UnsupportedError("seed() in a native loop cannot be traced; call it before")
         if not _has_seed(args, options):
@@ -254,7 +254,7 @@ class Draws(NativeDraws):
         stream = self.streams.get(id(source))
         if stream is not None:
             return self._streamed(stream, name, args, options)
-        self._check(source)
+        self._check(source, name)
         source, is_known = self.source(source)
         if not self.places:
             if is_known:
@@ -265,21 +265,26 @@ class Draws(NativeDraws):
             raise UnsupportedError(f"{name} in a native loop cannot be traced; call it before")
         return self._input(source, name, args, options)
 
-    def _check(self, source: Any) -> None:
+    def _check(self, source: Any, name: str) -> None:
         self.drew = True
         self.count += 1
         if self.why_not:
             self._want_native(source)
             raise DrawnHereError(
-                f"random numbers are drawn in {self.why_not}, so the data decide whether; draw "
-                f"before, for all cases, or make the loop a for over a range that is known"
+                f"random numbers are drawn in {self.why_not}, so the data decide whether; there "
+                f"default_rng, np.random and random give uniform, normal and exponential numbers, "
+                f"integers and choices with replacement, not what {name} of {_kind_of(source)} "
+                f"gives: draw from these, or before, for all cases"
             )
 
     def _input(self, source: Any, name: str, args: Any, options: Any) -> Any:
         from .tracer import Tracer
 
         if type(source).__name__ == "Random" and name in _OF_ITEMS:
-            raise DrawsWantedError(f"{name} picks from items")
+            raise DrawsWantedError(
+                f"{name} of Python's random picks from items, which compiled code cannot here; "
+                f"draw a place, items[random.randrange(len(items))], from an array of numbers"
+            )
         sample = sampled(source, name, args, options)
         kind = type(sample)
         if kind not in (bool, int, float) and not isinstance(sample, (np.ndarray, np.generic)):
@@ -319,6 +324,11 @@ def _only(step: Step, keep: Callable[[Any], bool]) -> Any:
             inner = tuple(kept for kept in (_only(s, keep) for s in steps) if kept is not None)
             return Repeat(count, inner) if inner else None
     return None
+
+
+def _kind_of(source: Any) -> str:
+    """What ``source`` is called in messages."""
+    return type(getattr(source, "bit_generator", source)).__name__
 
 
 def _has_seed(args: Any, options: Any) -> bool:
