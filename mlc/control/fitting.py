@@ -37,10 +37,12 @@ from .open_arrays import (
     solid,
 )
 from .orders import end_order
-from .perhaps import bare, is_bound, is_or_none
+from .perhaps import Perhaps, bare, is_bound, is_or_none
 from .plan import BeginsAsNone, NotNative, Plan, State, alone
 from .spec import ONE_DTYPE, Spec, merged
 from .values import is_carriable, is_value, nothing, spec_of, tensor_of, tree_text
+
+_OF_PARTS = Opened, Perhaps, Masked, Complex  # what may have to be made into something else first
 
 
 class Fitting:
@@ -61,6 +63,13 @@ class Fitting:
         self.listed: list[Any] = []  # lists that variables hold at the end
         self.ends: dict[tuple[int, int], Tensor] = {}
         self.fits = True
+
+    def is_left_alone(self, n: int, held: Any) -> bool:
+        """Whether variable n is not carried and holds what it held, as most of many items do."""
+        is_ours = n in self.holders or n in self.late
+        if is_ours or held is not self.start[n] or isinstance(held, _OF_PARTS):
+            return False
+        return type(held) is not Tracer or extent_of(held) is None
 
     def add(self, n: int, held: Any) -> None:
         """Take into account what variable n holds at the end."""

@@ -290,7 +290,8 @@ class _Round:
         """Whether the plan holds of what a body ends with."""
         fitting = self.fitting(after)
         for n, end in enumerate(after):
-            fitting.add(n, end)
+            if not fitting.is_left_alone(n, end):
+                fitting.add(n, end)
         fitting.part_lengths(self.lengths())
         self.fittings.append(fitting)
         return fitting.fits
