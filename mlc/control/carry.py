@@ -14,6 +14,7 @@ from typing import Any
 from ..errors import HostStateError
 from ..ops.moving import inside_loop
 from ..tracer import tree
+from ..tracer.grown import is_arrays, rows_wanted
 from ..tracer.masked import ElementsWanted
 from ..tracer.storage import REGION
 from .around import AROUND, REPEATS, asking, in_loop
@@ -38,6 +39,7 @@ from .values import is_carriable
 from .watching import next_cell
 
 _MOST_ROUNDS = 24
+_MOST_BESIDE = 1 << 12  # items of lists that branches carry one by one, where those might be rows
 
 
 def carry(state: State, bodies: Sequence[Callable[[], None]]) -> Carried:
@@ -46,6 +48,8 @@ def carry(state: State, bodies: Sequence[Callable[[], None]]) -> Carried:
 
     Raises :class:`mlc.errors.HostStateError` if they do not do the same each time.
     """
+    if state.is_branch:
+        _weigh(state)
     # What a branch leaves the data may choose while tracing, for which lists stay what they are.
     may_choose = state.is_branch and REPEATS.get() == 1 and current().has_room
     outside = REGION.get()
@@ -56,6 +60,17 @@ def carry(state: State, bodies: Sequence[Callable[[], None]]) -> Carried:
             if wanted.selection.is_from_before(outside):
                 raise
             wanted.selection.settled()
+
+
+def _weigh(state: State) -> None:
+    """RowsWanted once many branches have found many items of lists in lists, each of which is a
+    variable: as rows of one array they are few."""
+    trace = current()
+    trace.beside += state.hosts
+    if trace.beside > _MOST_BESIDE:
+        for box in state.boxes:
+            if isinstance(box, list) and not is_arrays(box):
+                rows_wanted(box)
 
 
 def _carry(state: State, bodies: Sequence[Callable[[], None]]) -> Carried:

@@ -36,6 +36,7 @@ class FunctionTrace:
     """
 
     __slots__ = (
+        "beside",
         "captures",
         "constants",
         "draws",
@@ -74,6 +75,7 @@ class FunctionTrace:
         self.draws: Any = None  # a `mlc.tracer.drawing.Draws`
         self.rounds = 0  # iterations of loops that were Python's
         self.hurried = 0  # loops whose rest became native after many of them
+        self.beside = 0  # items of lists and the like that were looked at, at each branch again
         self.unrolled: Exception | None = None  # why the last loop that was is not native
         self.wanted: set[str] = set()  # Python ints whose values were asked for, in vain
         self.kept_lists: list[Any] = []  # see `mlc.tracer.shared_lists`
