@@ -39,6 +39,17 @@ def kind_of(item: Any) -> Kind:
     return Kind(structure, tuple(map(_leaf, leaves)), pool)
 
 
+def kind_added(item: Any) -> Kind | None:
+    """The kind of ``item``, which is put on a list; None where it cannot be told before that list
+    is arrays, or is refused when it is stored."""
+    if isinstance(item, list):
+        return None
+    try:
+        return kind_of(item)
+    except NotNative:
+        return None
+
+
 @cache
 def _kind_of_rows(shape: tuple[int, ...], dtype: DType, weak: bool, is_array: bool) -> Kind:
     leaf = Leaf(shape, dtype, ((dtype, weak),), is_array or bool(shape))

@@ -40,11 +40,14 @@ _FEW = 64  # numbers in a list that are written one by one
 
 class Wanted(BaseException):
     """Raised while tracing: ``owner`` is to hold items of ``kind``, as arrays, before the loop or
-    branch that is traced. Nothing that users write should catch it."""
+    branch that is traced; so are ``others``, lists and kinds. Nothing that users write should catch
+    it."""
 
-    def __init__(self, owner: Any, kind: Kind | None) -> None:
+    def __init__(
+        self, owner: Any, kind: Kind | None, others: Sequence[tuple[Grown, Kind | None]] = ()
+    ) -> None:
         super().__init__("a list becomes arrays")
-        self.owner, self.kind = owner, kind
+        self.owner, self.kind, self.others = owner, kind, others
 
 
 @contextmanager
@@ -86,15 +89,16 @@ def with_lists(
                     raise
                 if not (may_hold or owner.is_native or isinstance(owner, Tabled)):
                     return _without(owner, run, left)
-                if not owner.is_native:
-                    if id(owner) in changed:  # the run has made it a list again
-                        owner.become(changed[id(owner)][1])
-                    changed[id(owner)] = owner, _content(owner)
-                    within[id(owner)] = _inner(changed[id(owner)][1])
-                if isinstance(owner, Tabled):
-                    owner.hold_as()
-                else:
-                    hold(owner, wanted.kind)
+                for each, kind in ((owner, wanted.kind), *wanted.others):
+                    if not each.is_native:
+                        if id(each) in changed:  # the run has made it a list again
+                            each.become(changed[id(each)][1])
+                        changed[id(each)] = each, _content(each)
+                        within[id(each)] = _inner(changed[id(each)][1])
+                    if isinstance(each, Tabled):
+                        each.hold_as()
+                    else:
+                        hold(each, kind)
         raise NotNative(_NO_ARRAYS)
     except Exception as error:
         if not changed:

@@ -26,6 +26,7 @@ from ..tracer.lists import holds_traced
 from ..tracer.number import copied_number
 from ..tracer.tracer import Tracer, mark_weak
 from .forms import is_traced, native_while
+from .item_kinds import kind_added
 from .list_rows import (
     REGION,
     Wanted,
@@ -52,6 +53,7 @@ from .plan import NothingThereError, NotNative, current
 
 _BY_PLACE = frozenset({"__getitem__", "__setitem__"})
 _BY_DATA = _BY_PLACE | {"remove", "index", "count"}
+_ADDING = frozenset({"append", "appendleft"})
 _FULL = -2  # the length of a list that did not fit
 
 
@@ -73,7 +75,8 @@ def _method(name: str, is_change: bool = True) -> Callable[[Any], Any]:
                 if is_asked and self.is_given:
                     rows_wanted(self.items())
                 if outer.serial < REGION.get():
-                    raise Wanted(outer, None)
+                    is_added = outer is self and name in _ADDING
+                    raise Wanted(outer, kind_added(args[0]) if is_added else None)
                 if is_asked and outer._can_hold():
                     return getattr(self, name)(*args, **kwargs)  # it may be a row now
                 if is_asked:

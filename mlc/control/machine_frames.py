@@ -141,8 +141,9 @@ class Frames:
                 raise NoMachineError
             names.append(DEPTH)
             stacks.update({_STACK + name: None for name in names})
-            keep = [f"{calls}.append({site.label})"]
-            keep += [f"{_STACK}{name}.append({name})" for name in names]
+            pairs = [(calls, str(site.label)), *((_STACK + name, name) for name in names)]
+            keep = [f"__mlc__.pushing({', '.join(f'({a}, {b})' for a, b in pairs)})"]
+            keep += [f"{stack}.append({value})" for stack, value in pairs]
             take = [f"{name} = {_STACK}{name}.pop()" for name in names]
             for part, lines in (site.push, keep), (site.pop, take):
                 part.body = [placed(ast.parse(line).body[0], site.where) for line in lines]

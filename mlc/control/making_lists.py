@@ -13,6 +13,8 @@ from ..ops.op import CURRENT
 from ..tracer.grown import ROWED, ROWS
 from ..tracer.tracer import Tracer
 from .guarding import INSIDE
+from .item_kinds import joined, kind_added
+from .list_rows import REGION, Wanted
 from .lists import Growing
 from .plan import NotNative
 
@@ -54,6 +56,19 @@ def handed(value: Any) -> Any:
     if isinstance(value, Growing):
         return value.copy() if value.is_native else Growing(value.items())
     return list_(list(value)) if type(value) is list else value
+
+
+def pushing(*pairs: tuple[Any, Any]) -> None:
+    """Wanted where lists that values are put on next, see `machines`, are no arrays for them yet:
+    for all of them at once. ``pairs`` are the lists and the values."""
+    wanted = []
+    for stack, value in pairs:
+        if isinstance(stack, Growing) and not stack.rigid and stack.serial < REGION.get():
+            kind = kind_added(value)
+            if kind is not None and (not stack.is_native or joined(stack.kind, kind) != stack.kind):
+                wanted.append((stack, kind))
+    if wanted:
+        raise Wanted(*wanted[0], wanted[1:])
 
 
 def in_order(value: Any) -> None:

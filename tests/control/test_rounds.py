@@ -7,18 +7,28 @@ import pytest
 
 import mlc
 from mlc.control import carry, rounds
+from mlc.control.fitting import Fitting
 from mlc.errors import HostStateError
 
 
-def test_a_settled_loop_is_traced_once_more_to_compare(monkeypatch):
+@pytest.fixture
+def attempts(monkeypatch):
+    """Whether each attempt has settled what is carried."""
     settled = []
     attempt = rounds.attempt
 
     def counted(*args):
+        settled.append(False)
+        place = len(settled) - 1
         made = attempt(*args)
-        settled.append(made is not None)
+        settled[place] = made is not None
         return made
 
+    monkeypatch.setattr(carry, "attempt", counted)
+    return settled
+
+
+def test_a_settled_loop_is_traced_once_more_to_compare(attempts):
     def f(x):
         y = np.zeros(400)
         s = 0
@@ -27,10 +37,9 @@ def test_a_settled_loop_is_traced_once_more_to_compare(monkeypatch):
             y[i] = s
         return s, y
 
-    monkeypatch.setattr(carry, "attempt", counted)
     x = np.arange(400) * 0.5
     np.testing.assert_array_equal(mlc.jit(f)(x)[1], f(x)[1])
-    assert settled == [False, False, True, True]
+    assert attempts == [False, False, True, True]
 
 
 def places_around_places(x):
@@ -43,18 +52,10 @@ def places_around_places(x):
 
 
 @pytest.mark.parametrize("ndim", [2, 3, 4])
-def test_deep_nests_are_traced_no_more_often_than_flat_ones(ndim, monkeypatch):
-    attempt, attempts = rounds.attempt, 0
-
-    def counted(*args):
-        nonlocal attempts
-        attempts += 1
-        return attempt(*args)
-
-    monkeypatch.setattr(carry, "attempt", counted)
+def test_deep_nests_are_traced_no_more_often_than_flat_ones(ndim, attempts):
     x = np.random.default_rng(ndim).random((7, 6, 5, 4)[:ndim])
     np.testing.assert_allclose(mlc.jit(places_around_places)(x), places_around_places(x), 1e-12)
-    assert attempts < 30 * ndim  # not some power of two by each axis
+    assert len(attempts) < 30 * ndim  # not some power of two by each axis
 
 
 @pytest.mark.parametrize("period", [2, 3])
@@ -134,18 +135,10 @@ def arrays_in_a_function(x):
 @pytest.mark.parametrize("f, most", [
     (items_in_branches, 100), (numbers_in_branches, 20), (arrays_in_a_function, 40),
 ])  # fmt: skip
-def test_what_parts_of_nests_carry_is_remembered(f, most, monkeypatch):
-    attempt, attempts = rounds.attempt, 0
-
-    def counted(*args):
-        nonlocal attempts
-        attempts += 1
-        return attempt(*args)
-
-    monkeypatch.setattr(carry, "attempt", counted)
+def test_what_parts_of_nests_carry_is_remembered(f, most, attempts):
     x = np.random.default_rng(3).uniform(-1, 6, 200)
     np.testing.assert_allclose(mlc.jit(f)(x), f(x), 1e-12)
-    assert attempts <= most
+    assert len(attempts) <= most
 
 
 def accumulated(x):
@@ -165,3 +158,58 @@ def test_what_was_found_of_other_types_is_not_taken_over(first):
     for got, want in zip(mlc.jit(f)(x, y), f(x, y)):
         assert np.asarray(got).dtype == np.asarray(want).dtype
         assert got == want
+
+
+def test_items_that_a_branch_leaves_alone_are_passed_over(monkeypatch):
+    looked = []
+    add = Fitting.add
+
+    def counted(fitting, n, held):
+        looked.append(n)
+        add(fitting, n, held)
+
+    def f(x):
+        flags = [0] * 100
+        for k in (0, 3, 5):
+            if x[k] > 0:
+                flags[k] = 1
+        return flags
+
+    monkeypatch.setattr(Fitting, "add", counted)
+    x = np.random.default_rng(4).standard_normal(60)
+    assert mlc.jit(f)(x) == f(x)
+    assert 3 <= len(set(looked)) < len(looked) < 100  # not each item, for each branch
+
+
+def near(x, y, across, radius):
+    grid = [[False for _ in range(across)] for _ in range(across)]
+    for i in range(across):
+        for j in range(across):
+            for a, b in zip(x, y):
+                if np.hypot(a - i, b - j) <= radius:
+                    grid[i][j] = True
+                    break
+    return grid
+
+
+def test_many_branches_that_change_lists_in_lists_make_them_rows(attempts):
+    x, y = np.random.default_rng(5).uniform(0, 12, (2, 9)).tolist()
+    f = mlc.jit(near, static_argnames="across")
+    np.testing.assert_array_equal(f(x, y, 12, 1.5), near(x, y, 12, 1.5))
+    assert len(attempts) < 12 * 12 * 9  # not some for each place and each point
+
+
+def weighed(values, left, at, a, b, c, d):
+    if at == len(values) or left <= 0:
+        return a + b * 2 + c * 3 + d * 4
+    most = weighed(values, left, at + 1, a, b, c, d)
+    other = weighed(values, left - values[at], at + 1, a + values[at], b + 1, c, d + a)
+    return max(most, other) + a - b + c - d
+
+
+def test_all_lists_of_a_recursion_become_arrays_at_once(attempts):
+    values = np.array([3, 1, 4, 1, 5])
+    start = np.int64(0)
+    args = values, np.int64(8), start, start, start, start, start
+    assert mlc.jit(weighed)(*args) == weighed(*args)
+    assert len(attempts) < 90
