@@ -4,6 +4,7 @@
 
     m = max(x); e = exp(x - m); s = sum(e)      ->  m = the greatest number in x; e, s as before
     (e / s) @ v                                 ->  (p * e) @ v / sum(p * e)
+    e / s                                       ->  e * (1 / s)
 
 A NaN in a row is in its sum, whatever the greatest element is said to be, and so in everything that
 is computed with the sum: comparisons that pass NaN over serve, in a third of the instructions.
@@ -50,13 +51,17 @@ def relax_softmax(graph: Graph) -> Graph:
             users.setdefault(tensor, []).append(node.op)
     ends = set(graph.outputs)
     changes: dict[Operation, Callable[[Node], Node]] = {}
+    inverses: dict[Tensor, Tensor] = {}
     for node in graph.nodes:
+        if _is_quotient(node.tensors[0]):
+            changes[node.op] = lambda node: _multiplied(node, inverses)
         rows = softmax_rows(node.tensors[0])
         if rows is not None and _is_told_by_sum(rows, users, ends):
             changes[rows.largest.read.source.op] = _greatest
         product = weighted_product(node.op)
         if product is not None and _is_alone(product, users, ends):
             changes[node.op] = _divided_later
+            changes.pop(product.quotient.read.source.op)
     if not changes:
         return graph
     mapping: dict[Tensor, Tensor] = {}
@@ -107,6 +112,33 @@ def _is_alone(product: WeightedProduct, users: Users, ends: set[Tensor]) -> bool
     if ends.intersection((weights, *once)) or any(len(users[t]) > 1 for t in once):
         return False
     return set(users[weights]) == {divided.op, product.rows.total.op}
+
+
+def _is_quotient(tensor: Tensor) -> bool:
+    """Whether ``tensor`` are weights over the sum of their row."""
+    match elementwise(tensor):
+        case Apply(fn="div", args=(Load(source=weights), Load() as below)):
+            rows = softmax_rows(viewed(below).read.source)
+            return rows is not None and rows.weights is weights
+        case _:
+            return False
+
+
+def _multiplied(node: Node, inverses: dict[Tensor, Tensor]) -> Node:
+    """The quotient ``node`` as a product with the inverse of the sum, one of ``inverses``."""
+    match node.compute.body[0]:
+        case Apply(args=(weights, Load(source=total, indices=indices))):
+            inverse = inverses.setdefault(total, _inverse(total))
+            body = apply("mul", weights, load(inverse, indices))
+            return with_operation(node, replace(node.compute, body=(body,)))
+        case _:
+            raise AssertionError("not a quotient")
+
+
+def _inverse(total: Tensor) -> Tensor:
+    axes = tuple(Axis(f"i{d}", extent) for d, extent in enumerate(total.shape))
+    body = apply("div", const(1.0, total.dtype), load(total, axes))
+    return Tensor("inverse", total.shape, total.dtype, Compute(axes, (body,), "inverse"))
 
 
 @cache

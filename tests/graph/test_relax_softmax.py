@@ -88,6 +88,17 @@ def test_rows_with_nan_and_infinities(f, is_told, dtype):
         check(f, x)
 
 
+@pytest.mark.parametrize(
+    ("f", "is_inverse"),
+    [(softmax, True), (narrow, True), (with_weights, True), (over_columns, False)],
+)
+def test_rows_are_divided_once(f, is_inverse):
+    x = np.random.default_rng(7).standard_normal((9, 40)).astype("float32")
+    text = text_of(f, x)
+    assert ("1.0 / sum[" in text) == is_inverse and text.count(" / ") == 1
+    check(f, x, near=1e-6)
+
+
 def product(x, v):
     return softmax(x) @ v
 
