@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import te
-from ..dtypes import as_dtype, float64
+from ..dtypes import as_dtype, boolean, float64, int64
 from ..errors import DomainError, DTypeError, ShapeError, UnsupportedError
 from ..ir.expr import Expr, cast
 from ..te.extent import Extent, is_open
@@ -41,8 +41,8 @@ def _count(a: Any, axis: Any, where: Any, keepdims: Any) -> Any:
         return astype(functools.reduce(arithmetic.multiply, lengths), dtype=float64)
     if where is True:
         return float(size_of([shape[d] for d in as_axes("np.mean", axis, len(shape))]))
-    ones = select_where(where, np.ones(shape, np.int64), np.zeros(shape, np.int64))
-    return sum_of(ones, axis=axis, keepdims=keepdims)
+    kept = _spread(where, shape, boolean)
+    return sum_of(kept, axis=axis, dtype=int64, keepdims=keepdims)
 
 
 def _mean(a: Any, axis: Any, work: Any, keepdims: Any, where: Any) -> Any:

@@ -72,3 +72,20 @@ def test_columns_with_nan_and_infinity():
     x[7, 3], x[500, 4] = np.nan, np.inf
     found = mlc.jit(lambda x: np.std(x, axis=0))(x)
     assert np.isnan(found[[3, 4]]).all() and (np.delete(found, [3, 4]) == 0).all()
+
+
+@pytest.mark.parametrize("f", [np.nanmean, np.nanvar, np.nanstd])
+@pytest.mark.parametrize("axis", [0, 1, None])
+def test_elements_that_are_left_are_counted_without_reading_more(f, axis):
+    x = np.random.default_rng(3).normal(size=(40, 50)).astype(np.float32)
+    x[::3, ::7] = np.nan
+    jitted = mlc.jit(lambda x: f(x, axis=axis))
+    assert jitted.lower(x).compiled.module.constants == ()
+    np.testing.assert_allclose(jitted(x), f(x.astype(np.float64), axis=axis), rtol=1e-5)
+
+
+def test_a_mask_of_a_mean_is_broadcast():
+    x, keep = np.arange(12.0).reshape(3, 4), np.array([True, False, True, True])
+    jitted = mlc.jit(lambda x, keep: (x.mean(1, where=keep), x.var(where=keep)))
+    for found, wanted in zip(jitted(x, keep), (x.mean(1, where=keep), x.var(where=keep))):
+        np.testing.assert_allclose(found, wanted, rtol=1e-14)
