@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes import float16, float64, int16, int32, int64
+from ..dtypes import as_dtype, float16, float64, int16, int32, int64
 from ..ir.expr import Expr, apply, cast, const, select
 from .contract import matmul
 from .elementwise import elementwise
@@ -88,20 +88,24 @@ def _spacing(v: Expr) -> Expr:
 
 
 def _bitwise_count(v: Expr) -> Expr:
-    size = abs(v) if v.dtype.kind == "i" else v
-    bits = cast(cast(size, f"uint{8 * v.dtype.numpy.itemsize}"), "uint64")
+    """Sums of bits in pairs, fours and bytes, then of the bytes, each step in all of them at once;
+    in ``v``'s own width, so that vectors are full."""
+    width = 8 * v.dtype.numpy.itemsize
+    kind = as_dtype(f"uint{width}")
 
-    def pairs(word: Expr, mask: int, by: int) -> Expr:
-        keep = const(mask, "uint64")
-        moved = apply("shr", word, const(by, "uint64"))
-        return apply("bitand", word, keep) + apply("bitand", moved, keep)
+    def each(byte: int) -> Expr:
+        return const(byte * (int(kind.highest) // 255), kind)
 
-    for mask, by in (
-        (0x5555555555555555, 1), (0x3333333333333333, 2), (0x0F0F0F0F0F0F0F0F, 4),
-        (0x00FF00FF00FF00FF, 8), (0x0000FFFF0000FFFF, 16), (0x00000000FFFFFFFF, 32),
-    ):  # fmt: skip
-        bits = pairs(bits, mask, by)
-    return cast(bits, "uint8")
+    def moved(bits: Expr, by: int) -> Expr:
+        return apply("shr", bits, const(by, kind))
+
+    bits = cast(abs(v) if v.dtype.kind == "i" else v, kind)
+    bits = bits - (moved(bits, 1) & each(0x55))
+    bits = (bits & each(0x33)) + (moved(bits, 2) & each(0x33))
+    bits = (bits + moved(bits, 4)) & each(0x0F)
+    for by in (8, 16, 32):
+        bits = bits + moved(bits, by) if by < width else bits
+    return cast(bits, "uint8") & const(0x7F, "uint8")
 
 
 ldexp = elementwise(np.ldexp, _ldexp)
