@@ -135,10 +135,13 @@ def _read_places(n: int, shares: Any) -> tuple[int, ...]:
     return tuple(sorted({*near, n - 1}))
 
 
-def _rows(a: Any, axis: Any, name: str, shares: Any = None) -> tuple[Any, Shape, Shape]:
+def _rows(
+    a: Any, axis: Any, name: str, shares: Any = None, ignores: bool = False
+) -> tuple[Any, Shape, Shape]:
     """``a`` with the axes that are folded flattened to the last one, sorted along it, or as far as
-    the quantiles ``shares`` need it; the shape of the result, and that with keepdims."""
-    from .selection import pays, placed_along
+    the quantiles ``shares`` need it, of the numbers alone if it ``ignores`` NaN; the shape of the
+    result, and that with keepdims."""
+    from .selection import numbers_placed_along, pays, placed_along
 
     shape = shape_of(a)
     axes = as_axes(f"np.{name}", axis, len(shape))
@@ -151,6 +154,9 @@ def _rows(a: Any, axis: Any, name: str, shares: Any = None) -> tuple[Any, Shape,
         a = reshape(a, (*rest, folded))
     wide = tuple(1 if d in axes else s for d, s in enumerate(shape))
     places = () if shares is None else _read_places(folded, shares)
+    if pays(folded, places) and ignores:
+        known = tuple(sorted(np.ravel(shares).astype(float).tolist()))
+        return numbers_placed_along(a, axis=len(rest), shares=known), rest, wide
     if pays(folded, places):
         return placed_along(a, axis=len(rest), places=places), rest, wide
     return sorted_along(a, axis=len(rest), stable=False), rest, wide
@@ -182,7 +188,7 @@ def _quantile(
     if ignore_nan and not size_of(shape_of(a)):
         return mean(a, axis=axis, keepdims=keepdims)  # for all of q together
     ignores = ignore_nan and dtype_of(a).is_float
-    rows, _, wide = _rows(a, axis, name, None if traced or ignores else given)
+    rows, _, wide = _rows(a, axis, name, None if traced else given, ignores)
     if not shape_of(rows)[-1]:
         raise BoundsError(f"np.{name} of no numbers: shape {shape_of(a)} has none over {axis=}")
     counts = _counts(rows) if ignores else None
@@ -279,7 +285,7 @@ def _median(name: str, a: Any, axis: Any, out: Any, keepdims: Any, ignore_nan: b
     dtype = given if given.is_float else float64
     ignores = ignore_nan and given.is_float
     numbers = astype(a, dtype="uint8") if given.kind == "b" else a
-    rows, rest, wide = _rows(numbers, axis, name, None if ignores else 0.5)
+    rows, rest, wide = _rows(numbers, axis, name, 0.5, ignores)
     if not shape_of(rows)[-1]:
         return _nothing(name, wide if keepdims else rest, dtype)
     counts = _counts(rows) if ignores else None

@@ -10,13 +10,13 @@ which ends after as many rounds as keys have bits.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
 
 from .. import te
-from ..dtypes import DType, as_dtype, int32, int64
+from ..dtypes import DType, as_dtype, float64, int32, int64
 from ..intrinsics.dividing import LANES, divide, has_compress
 from ..ir.expr import Expr, apply, cast, const, select
 from ..ir.program import Buffer, Program, Region
@@ -44,6 +44,24 @@ def pays(n: int, places: tuple[int, ...]) -> bool:
 def placed_along(x: Any, *, axis: int, places: tuple[int, ...]) -> Any:
     """``x`` in an order along ``axis`` in which those of ``places`` are as in the sorted order,
     smaller elements before each of them, and larger ones behind."""
+    return _placed(x, axis, lambda w, keys: sorted(set(places)), False)
+
+
+@op
+def numbers_placed_along(x: Any, *, axis: int, shares: tuple[float, ...]) -> Any:
+    """`placed_along` for floats, of which NaN come last: the places are those near ``shares``,
+    which are in order, of as many numbers as each row has."""
+    greatest = key_dtype(as_tensor(x).dtype).highest
+
+    def places(w: Writer, keys: Buffer) -> list[Expr]:
+        count = _counted(w, int(x.shape[axis]), lambda i: keys[i] < const(greatest, keys.dtype))
+        middles = [floor_of(cast(count[()], float64) * const(share)) for share in shares]
+        last = te.max(count[()] - 1, const(0))
+        return [te.min(te.max(m + d, const(0)), last) for m in middles for d in range(-2, 3)]
+
+    def floor_of(value: Expr) -> Expr:
+        return cast(apply("floor", value), int64)
+
     return _placed(x, axis, places, False)
 
 
@@ -51,10 +69,28 @@ def placed_along(x: Any, *, axis: int, places: tuple[int, ...]) -> Any:
 def order_placed_along(x: Any, *, axis: int, places: tuple[int, ...]) -> Any:
     """The places in ``x`` that such elements come from; of equal ones the first come first. For
     elements of 4 bytes at most."""
-    return _placed(x, axis, places, True)
+    return _placed(x, axis, lambda w, keys: sorted(set(places)), True)
 
 
-def _placed(x: Any, axis: int, places: tuple[int, ...], order: bool) -> Any:
+Places = Sequence[int] | Sequence[Expr]
+
+
+def _counted(w: Writer, n: int, test: Callable[[Expr], Expr]) -> Buffer:
+    """For how many numbers below ``n`` the ``test`` holds."""
+    found = w.registers("found", (LANES,), int64)
+    with w.loop(LANES, "l", "lanes") as l:
+        w.store(found, (l,), 0)
+    with w.loop(n // LANES, "g") as g, w.loop(LANES, "l", "lanes") as l:
+        w.store(found, (l,), found[l] + cast(test(g * LANES + l), int64))
+    total = w.variable("total", const(0))
+    with w.loop(LANES, "l", "unrolled") as l:
+        w.set(total, total[()] + found[l])
+    with w.loop(n % LANES, "i") as i:
+        w.set(total, total[()] + cast(test(n // LANES * LANES + i), int64))
+    return total
+
+
+def _placed(x: Any, axis: int, places: Callable[[Writer, Buffer], Places], order: bool) -> Any:
     x = as_tensor(x)
     w = Writer("argpartition" if order else "partition")
     source = w.input("x", x.shape, x.dtype)
@@ -76,7 +112,7 @@ def _placed(x: Any, axis: int, places: tuple[int, ...], order: bool) -> Any:
 
         with w.loop(n, "i", "lanes") as i:
             w.store(keys, (i,), key(i))
-        _Selection(w, keys, aside).of(sorted(set(places)))
+        _Selection(w, keys, aside).of(places(w, keys))
         with w.loop(n, "i", "lanes") as i:
             if order:
                 w.store(out, at(i), cast(keys[i] & const(0xFFFFFFFF, kind), int64))
@@ -197,8 +233,9 @@ class _Selection:
         self.pivot = w.variable("pivot", const(0, self.kind))
         self.rounds = w.variable("rounds", const(0))
 
-    def of(self, places: list[int]) -> None:
-        """Divide until each of ``places``, in order, has its element."""
+    def of(self, places: Places) -> None:
+        """Divide until each of ``places`` has its element. They are in order; those that are not
+        known yet may go back, as far as one from which on none was left out."""
         w = self.w
         wanted = w.memory("places", (len(places),), int64)
         for number, place in enumerate(places):

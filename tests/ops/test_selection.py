@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -129,3 +130,36 @@ def test_places_that_are_many_or_rows_that_are_short_are_sorted() -> None:
     assert pays(5000, (1, 2, 3, 2500, 2501, 4999))
     assert not pays(5000, tuple(range(0, 5000, 500)))
     assert not pays(100, (1,)) and not pays(5000, ())
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_quantiles_of_numbers_among_nan(dtype):
+    rng = np.random.default_rng(8)
+    x = rng.standard_normal((5, N)).astype(dtype).round(2)
+    x[rng.random(x.shape) < [[0.0], [0.1], [0.4], [0.97], [1.0]]] = np.nan
+    x[0, :3], x[1, 5:9], x[2, 10:40] = np.inf, -np.inf, 0.0
+    x[2, 20:30], x[3, 1] = -0.0, np.copysign(np.nan, -1)
+
+    def quantiles(x: Any) -> Any:
+        shares = [0.9, 0.0, 0.1, 0.5003, 0.5, 1.0]
+        lowest = np.nanquantile(x, shares, axis=1, method="lower")
+        return lowest, np.nanpercentile(x, 30, axis=1), np.nanmedian(x)
+
+    jitted = mlc.jit(quantiles)
+    assert "partition" in str(jitted.lower(x).compiled.module)
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        wanted = quantiles(x)
+    near = {"float16": 2e-3, "float32": 3e-7, "float64": 1e-15}[dtype]  # a difference, rounded
+    for found, expected in zip(jitted(x), wanted, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=near, atol=near)
+
+
+def test_few_numbers_and_many_shares_among_nan():
+    x = np.full((3, N), np.nan)
+    x[0, 7], x[1, [5, 9]] = 4.0, (2.0, 3.0)
+    jitted = mlc.jit(lambda x: np.nanquantile(x, [0.01, 0.5, 0.99], axis=1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        wanted = np.nanquantile(x, [0.01, 0.5, 0.99], axis=1)
+    np.testing.assert_allclose(jitted(x), wanted, rtol=1e-14)
