@@ -28,6 +28,10 @@ _MET = (
     "x.flat[...] = values that are a view of x: NumPy reads each of them after it has written the "
     "ones before, which cannot be traced where data decide which they are; assign their .copy()"
 )
+_PLACED = (
+    "np.place with values that are a view of the array: NumPy reads each of them after it has "
+    "written the ones before, and data decide which those are; pass their .copy()"
+)
 CHANGES: dict[Any, Callable[..., None]] = {}
 
 
@@ -128,6 +132,8 @@ def place(arr: Any, mask: Any, vals: Any) -> None:
     from .not_handed_over import take
 
     vals = _safely("np.place", vals, arr.dtype)
+    if _are_met(arr, vals):
+        raise UnsupportedError(_PLACED)
     given, flat = np.size(vals), np.ravel(mask)
     if not given:
         if all_known([mask]) and not np.any(known(mask)):
@@ -258,25 +264,50 @@ def _root_of(value: Any) -> Any:
     return value._cell if value._view is None else _root_of(value._view.owner)
 
 
+def _origin(value: Any) -> Any:
+    """The traced array that ``value`` is a view of, or is itself."""
+    while value._view is not None:
+        value = value._view.owner
+    return value
+
+
+def _places(value: Any, numbers: Any) -> Any:
+    """Which elements of the array that it is a view of ``value`` has, by their ``numbers``; None
+    where data decide."""
+    view = value._view
+    if view is None:
+        return numbers.reshape(value.shape)
+    source = None if view.is_moved() else _places(view.source(), numbers)
+    return None if source is None else view.op.view.array(source, view.others, view.static)
+
+
+def _are_met(target: Any, values: Any) -> bool:
+    """Whether ``values`` may be memory of ``target``, which NumPy reads as it is by then: it
+    copies what is of another dtype, or not contiguous, before it begins."""
+    cell = _root_of(values)
+    if cell is None or cell is not _root_of(target) or values.dtype != target.dtype:
+        return False
+    root = _origin(target)
+    if is_open((*root.shape, *target.shape, *values.shape)):
+        return True
+    if values.size < 2 or not values.flags.c_contiguous:
+        return False
+    numbers = np.arange(root.size).reshape(root.shape)
+    written, read = (_places(value, numbers) for value in (target, values))
+    return written is None or read is None or bool(np.intersect1d(written, read).size)
+
+
 def _met_in_turn(owner: Any, key: Any, values: Any) -> Any:
     """What ``owner.flat[key] = values`` writes where both are views of one array: NumPy reads each
     element after it has written those before."""
-    root = owner
-    while root._view is not None:
-        root = root._view.owner
+    root = _origin(owner)
     if is_open((*root.shape, *owner.shape, *values.shape)):
         raise UnsupportedError(_MET)
 
-    def places(value: Any) -> Any:
-        view = value._view
-        if view is None:
-            return numbers if value is root else numbers.reshape(value.shape)
-        if view.is_moved():
-            raise UnsupportedError(_MET)
-        return view.op.view.array(places(view.source()), view.others, view.static)
-
     numbers = np.arange(root.size).reshape(root.shape)
-    written, read = places(owner), places(values)
+    written, read = (_places(value, numbers) for value in (owner, values))
+    if written is None or read is None:
+        raise UnsupportedError(_MET)
     try:
         written.flat[key] = read
         return flattened(root)[written.flat[key]]

@@ -30,6 +30,7 @@ def assign(target: Tracer, key: Any, value: Any) -> None:
     check_writable(target)
     if isinstance(value, str):  # the number that it says, or NumPy's ValueError
         value = np.full((), value, np.dtype(target.dtype))[()]
+    is_array = hasattr(value, "dtype")
     key, value = plain(key), plain(as_operand(_each_as(value, target.dtype)))
     if isinstance(value, complex) or getattr(getattr(value, "dtype", None), "kind", "") == "c":
         raise DTypeError(
@@ -49,7 +50,9 @@ def assign(target: Tracer, key: Any, value: Any) -> None:
         return
     key = key_of_arrays(key)
     if _names_element(target, key) and np.ndim(value) and not are_rows_numbers():
-        raise ValueError("setting an array element with a sequence.")
+        if not is_array or target.dtype != bool or np.size(value) != 1:
+            raise ValueError("setting an array element with a sequence.")
+        value = np.reshape(value, ())  # whose truth NumPy asks for
     if mask_in(key):
         store(target, key, value)
         return

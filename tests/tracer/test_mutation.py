@@ -186,6 +186,8 @@ REFUSED: list[tuple[Callable[[Any], Any], type[Exception], str]] = [
     (lambda x: np.add.at(X, 0, x), TypeError, "was not made in the function"),
     (lambda x: np.negative.at(x, [1, 1]), TypeError, "no two are equal"),
     (lambda x: np.hypot.at(x, [0], 1.0), TypeError, "np.hypot.at cannot be traced"),
+    (lambda x: np.place(x, x > 0, x.ravel()[:2]), TypeError, "written the ones before"),
+    (lambda x: np.place(x[1:], x[1:] > 0, x[:-1]), TypeError, "written the ones before"),
 ]
 
 
@@ -216,3 +218,32 @@ def test_views_that_take_all_of_an_array_are_returned_as_they_lie() -> None:
     x = np.arange(5.0)
     mlc.testing.check_against_numpy(itself, x)
     mlc.testing.check_against_numpy(other, x, x + 10)
+
+
+def test_values_that_place_copies_or_does_not_write_to_may_be_of_the_same_array() -> None:
+    """NumPy copies columns, and what is converted; other rows stay what they are."""
+
+    def places(x: Any) -> Any:
+        np.place(x[0], x[0] < 0, x[2])
+        np.place(x[1], x[1] > 3, x[1, ::2])
+        np.place(x[3], x[3] > 3, x[3].astype(np.float32))
+        np.place(x, x > 9, x[2, 3:4])
+        return x
+
+    mlc.testing.check_against_numpy(places, X.copy())
+
+
+@pytest.mark.parametrize("shape", [(1,), (1, 1), (2,), (0,)])
+@pytest.mark.parametrize("dtype", [bool, float])
+def test_an_element_that_is_a_bool_takes_the_truth_of_one_element(dtype: Any, shape: Any) -> None:
+    def put(x: Any, v: Any) -> Any:
+        x[1] = v
+        return x
+
+    x, v = np.zeros(3, dtype), np.full(shape, 2.5)
+    if dtype is bool and v.size == 1:
+        mlc.testing.check_against_numpy(put, x, v)
+        return
+    for function in (put, mlc.jit(put)):
+        with pytest.raises(ValueError, match="setting an array element with a sequence"):
+            function(x.copy(), v)
