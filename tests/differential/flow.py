@@ -71,7 +71,7 @@ CLASS = """class Box:
 _LOOPS = ("i", "j", "l")
 _INTS = (
     "{N}", "{N}", "{N}", "{i}", "{i}", "len({L})", "len(u)", "len(d)", "len(x)", "k[{at k}]", "r[{at r}]",
-    "int({B})", "o.n", "e.get({I}, 0)", "sum(r)", "len(p)", "int(x.argmax())", "p[{at p}][0]",
+    "int({B2})", "o.n", "e.get({I}, 0)", "sum(r)", "len(p)", "int(x.argmax())", "p[{at p}][0]",
     "{I} + {I}", "{I} - {I}", "{I} * 2", "{I} % 3", "{I} // 2", "abs({I})", "min({I}, {I})", "max({I}, {N})",
     "({I} if {B} else {I})", "sum(1 for w in q if w > {f})", "int({F} % 4.0)", "sum(k)", "r.count({I})",
     "max(r, default=0)", "len(o.items)", "sum(i for i in r if i % 2)", "int((x > {f}).sum())",

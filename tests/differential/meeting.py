@@ -24,7 +24,7 @@ CONVERTED = (
     "np.copyto({x}, {y}, casting='unsafe', where={x} > {n})", "np.copyto({x}, {y}, casting='safe')",
     "np.copyto({x}[::-1], {x}, casting='no')",
     "{t} = np.zeros({x}.shape, np.int32)\nnp.frexp({x} * 1.0, np.zeros({x}.shape), {t})",
-    "{t} = np.ones({x}.shape, bool)\nnp.isnan({x} * 1.0, out={t}[::-1])", "{x}[0] += 0.5",
+    "{t} = np.ones({x}.shape, bool)\nnp.less({x} * 1.0, 1, out={t}[::-1])", "{x}[0] += 0.5",
     "{x}[[0]] += 0.5", "{x}[..., 0] += True", "{x}[0] -= np.uint8(200)", "{x}[0] *= np.int8(3)",
     "{x}[{x} > 0] /= 2", "{x}[{x} > 0] **= 2", "{x}[{x} > 0] = {x}[{x} > 0].astype(np.int8)",
     "{x}[...] = {x}.astype(np.{d})", "{x}[1:] = {x}[:-1].astype(np.float16)",
