@@ -130,7 +130,7 @@ def other_form(
     """The table for calls that pass defaults, as ``whole`` does, of what was compiled for
     ``short``, the same call without them."""
     args, kwargs = short
-    names = [*parameters.positional[: len(args)], *kwargs]
+    names = [name for name, _ in parameters.named(args, kwargs)]
     objects = iter(call.statics)
     known: dict[str, tuple[Param, list[object]]] = {}
     for name, param in zip(names, executable.spec.params, strict=True):
@@ -140,7 +140,7 @@ def other_form(
     statics: list[object] = []
     args, kwargs = whole
     placed = parameters.positional[: len(args)]
-    for name, value in (*zip(placed, args), *kwargs.items()):
+    for name, value in parameters.named(args, kwargs):
         param, held = known[name] if name in known else _default_param(value)
         params.append(param)
         statics += held

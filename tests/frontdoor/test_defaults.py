@@ -219,3 +219,21 @@ def test_lower_and_methods() -> None:
     f = mlc.jit(shift)
     assert f.lower(A).llvm == f.lower(A, 2, by=FLOAT).llvm
     assert len(f.cache_info()) == 1
+
+
+def test_defaults_behind_any_number_of_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
+    @mlc.jit
+    def f(x: Any, *powers: Any, scale: Any = 2.0, how: str = "up") -> Any:
+        total = x * scale
+        for power in powers:
+            total = total + x**power
+        return total if how == "up" else -total
+
+    for powers in [(2, 3), (2, 3, A)]:
+        same(f, A, *powers)
+        same(f, A, *powers, scale=float("2"), how="up")
+        same(f, A, *powers, how="up")
+        same(f, A, *powers, scale=3.0)
+    monkeypatch.setattr(f, "_call", nothing)
+    same(f, B, 2, 3, scale=float("2"), how="up")
+    same(f, B, 2, 3, scale=float("2.0"), how="up")
