@@ -6,6 +6,7 @@ Functions that SciPy writes in terms of `lfilter` are written so here, with its 
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -284,11 +285,12 @@ def _correlate(in1: Any, in2: Any, mode: str = "full", method: str = "auto") -> 
 def _freqz(b: Any, a: Any = 1, worN: Any = 512, whole: bool = False, plot: None = None,
            fs: float = 2 * math.pi, include_nyquist: bool = False) -> Any:  # fmt: skip
     b, a = _coefficients("b", b), _coefficients("a", a)
-    if worN is None or isinstance(worN, int):
-        count, end = 512 if worN is None else worN, 2 * math.pi if whole else math.pi
+    numbers = _array(512 if worN is None else worN)
+    if not numbers.shape and numbers.dtype.kind in "biu":
+        count, end = operator.index(numbers), 2 * math.pi if whole else math.pi
         w: Any = np.linspace(0, end, count, endpoint=include_nyquist and not whole)
     else:
-        w = 2 * math.pi * np.atleast_1d(_array(worN)) / fs
+        w = 2 * math.pi * np.atleast_1d(numbers) / fs
     z = np.exp(-1j * w)
     value = np.polyval(b[::-1], z) / np.polyval(a[::-1], z)
     return w * (fs / (2 * math.pi)), value

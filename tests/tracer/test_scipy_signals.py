@@ -79,6 +79,13 @@ def test_whole_signals() -> None:
 def test_responses() -> None:
     check(lambda b, a: (*ss.freqz(b, a, 64, fs=100.0), ss.lfilter_zi(b, a)), B, A)
     check(lambda w: ss.freqz(B, A, w), np.array([0.1, 0.3]))
+    check(lambda b, w: ss.freqz(b, A, w), B, 0.3)
+
+
+@pytest.mark.parametrize("count", [5, np.int64(6), np.uint8(7)])
+def test_as_many_frequencies_as_an_argument_says(count: Any) -> None:
+    check(lambda b, n: ss.freqz(b, A, int(n * 2)), B, count)
+    check(lambda b: ss.freqz(b, A, count), B)
 
 
 @pytest.mark.parametrize(
