@@ -272,3 +272,35 @@ print(*(name for name in late if name in sys.modules))
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=settings
     )
     assert found.stdout.split() == []
+
+
+def test_the_code_of_an_intrinsic_is_checked_without_the_python_side() -> None:
+    code = """
+import sys
+from mlc.backends.llvm.intrinsics import module_lines
+_, symbol = module_lines("it", "define void @it(ptr %a, i64 %n) { ret void }", ("ptr", "i64"))
+assert symbol == "@intrinsic_it"
+print("llvmlite.binding" in sys.modules)
+"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.split() == ["False"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("define void @it(ptr %a, i64 %n) { ret void }", "void (ptr, i64)"),
+        ("define <4 x float> @it(<4 x float> %a) { ret <4 x float> %a }",
+         "<4 x float> (<4 x float>)"),
+        ("declare void @it(ptr)", None),
+        ("define void @other(ptr %a) { ret void }", None),
+    ],
+)  # fmt: skip
+def test_the_type_that_a_module_defines(text: str, expected: str | None) -> None:
+    assert library.type_defined(text, "it") == expected
+
+
+@pytest.mark.parametrize("text", ["define void @it( {", "define void @it() { ret i32 0 }"])
+def test_no_type_of_what_llvm_refuses(text: str) -> None:
+    with pytest.raises(library.RefusedError):
+        library.type_defined(text, "it")

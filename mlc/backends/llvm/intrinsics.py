@@ -23,6 +23,7 @@ from ...ir.intrinsic import (
     regions_of_call,
 )
 from ...ir.program import Buffer, Evaluate, Program, Region
+from . import library
 from .addressing import address_of
 from .debug import check_bounds
 from .emitter import Emitter
@@ -183,6 +184,23 @@ def _definition(text: str) -> str:
 
 def _verify(name: str, text: str, parameters: tuple[str, ...]) -> None:
     """Raises unless ``text`` is a module with a function of this name that takes the operands."""
+    wanted = f"void ({', '.join(parameters)})"
+    if not _defines(name, text, wanted):
+        _refuse(name, text, wanted)
+
+
+def _defines(name: str, text: str, wanted: str) -> bool:
+    """Whether that is so, as far as can be told without llvmlite's Python side."""
+    if not library.is_direct():
+        return False
+    try:
+        return library.type_defined(text, name) == wanted
+    except library.RefusedError:
+        return False
+
+
+def _refuse(name: str, text: str, wanted: str) -> None:
+    """Say what is wrong with ``text``, if anything is."""
     import llvmlite.binding as llvm
 
     what = f"the LLVM implementation of intrinsic {name!r}"
@@ -192,7 +210,6 @@ def _verify(name: str, text: str, parameters: tuple[str, ...]) -> None:
     except RuntimeError as error:
         raise ArgumentError(f"{what} is refused by LLVM: {str(error).strip()}") from None
     types = {f.name: str(f.global_value_type) for f in module.functions if not f.is_declaration}
-    wanted = f"void ({', '.join(parameters)})"
     if types.get(name) != wanted:
         found = f"{name} has the type {types[name]}" if name in types else f"it defines {[*types]}"
         shapes = ", ".join(f"{b.name}{list(b.shape)}" for b in intrinsic_named(name).operands)

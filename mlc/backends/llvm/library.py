@@ -43,6 +43,10 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "ContextDispose": (None, (_P,)),
     "ParseAssembly": (_P, (_P, _S, _MESSAGE)),
     "VerifyModule": (ctypes.c_bool, (_P, _MESSAGE)),
+    "GetNamedFunction": (_P, (_P, _S)),
+    "IsDeclaration": (_I, (_P,)),
+    "GlobalGetValueType": (_P, (_P,)),
+    "PrintType": (_P, (_P,)),
     "SetTarget": (None, (_P, _S)),
     "DisposeModule": (None, (_P,)),
     "TargetMachineEmitToMemory": (_P, (_P, _P, _I, _MESSAGE)),
@@ -91,26 +95,52 @@ def emit(ir_text: str, target: Target, opt_level: int) -> bytes:
     return _emit(llvm, ir_text, target, opt_level) if ahead is None else ahead
 
 
+def type_defined(ir_text: str, name: str) -> str | None:
+    """The type of the function of this name that a module defines, as LLVM writes it; None if there
+    is none. RefusedError with LLVM's words."""
+    llvm = _library()
+    with ExitStack() as stack:
+        module = _module(llvm, ir_text, stack)
+        function = llvm.GetNamedFunction(module, name.encode())
+        if not function or llvm.IsDeclaration(function):
+            return None
+        written = ctypes.c_void_p(llvm.PrintType(llvm.GlobalGetValueType(function)))
+        stack.callback(llvm.DisposeString, written)
+        return _text(written)
+
+
 def _emit(llvm: SimpleNamespace, ir_text: str, target: Target, opt_level: int) -> bytes:
     with ExitStack() as stack:
-        words = [ctypes.c_void_p() for _ in range(3)]
-        for text in words:
-            stack.callback(llvm.DisposeString, text)
-        context = llvm.ContextCreate()
-        stack.callback(llvm.ContextDispose, context)
-        module = llvm.ParseAssembly(context, ir_text.encode(), ctypes.byref(words[0]))
-        if not module:
-            raise RefusedError(f"LLVM IR parsing error\n{_text(words[0])}")
-        stack.callback(llvm.DisposeModule, module)
-        if llvm.VerifyModule(module, ctypes.byref(words[1])):
-            raise RefusedError(_text(words[1]))
+        module = _module(llvm, ir_text, stack)
         llvm.SetTarget(module, target.triple.encode())
+        words = _words(llvm, stack)
         with _machine(llvm, target, opt_level) as machine:
-            buffer = llvm.TargetMachineEmitToMemory(machine, module, 1, ctypes.byref(words[2]))
+            buffer = llvm.TargetMachineEmitToMemory(machine, module, 1, ctypes.byref(words))
         if not buffer:
-            raise RefusedError(_text(words[2]))
+            raise RefusedError(_text(words))
         stack.callback(llvm.DisposeMemoryBuffer, buffer)
         return ctypes.string_at(llvm.GetBufferStart(buffer), llvm.GetBufferSize(buffer))
+
+
+def _module(llvm: SimpleNamespace, ir_text: str, stack: ExitStack) -> Any:
+    """A module of which LLVM finds nothing wrong, in a context of its own, until ``stack`` ends."""
+    parsing, verifying = _words(llvm, stack), _words(llvm, stack)
+    context = llvm.ContextCreate()
+    stack.callback(llvm.ContextDispose, context)
+    module = llvm.ParseAssembly(context, ir_text.encode(), ctypes.byref(parsing))
+    if not module:
+        raise RefusedError(f"LLVM IR parsing error\n{_text(parsing)}")
+    stack.callback(llvm.DisposeModule, module)
+    if llvm.VerifyModule(module, ctypes.byref(verifying)):
+        raise RefusedError(_text(verifying))
+    return module
+
+
+def _words(llvm: SimpleNamespace, stack: ExitStack) -> ctypes.c_void_p:
+    """Where LLVM may put a text, which it gets back when ``stack`` ends."""
+    words = ctypes.c_void_p()
+    stack.callback(llvm.DisposeString, words)
+    return words
 
 
 def _text(words: ctypes.c_void_p) -> str:
