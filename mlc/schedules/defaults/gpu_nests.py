@@ -41,6 +41,7 @@ MOST_LINES = 65535  # blocks along any dimension of a grid but the first
 BLOCK = 256  # threads of a block where nothing else decides
 MANY = 2048  # threads that a processor can have
 LANES = 4  # that a thread takes at once where fewer threads would be too few
+WORD = 4  # bytes of the narrowest access of several elements
 
 
 def chain_of(stmt: Stmt) -> list[For]:
@@ -71,8 +72,8 @@ def schedule_points(s: Schedule, nests: Sequence[For], machine: GpuMachine) -> b
     enough = prod(extent_of(s, var) for var in loops) >= 4 * machine.warp
     most = most_lanes(prod(extent_of(s, var) for var in loops), machine)
     lanes = lanes_along(s, s.block(block.name), loops[-1], machine, most) if enough else 1
-    if lanes == 1 and enough and len(loops) == 1:
-        lanes = lanes_in_order(block, machine, most)
+    if enough and len(loops) == 1:
+        lanes = max(lanes, lanes_in_order(block, machine, most))
     lane = None
     if lanes > 1:
         loops[-1], lane = s.split(loops[-1], [None, lanes])
@@ -130,7 +131,8 @@ def lanes_along(
     folds: bool = False,
 ) -> int:
     """How many neighbours along ``loop``, the innermost, a thread takes in one aligned access, at
-    ``most``; 1 if that cannot be. With ``folds`` they are folded, and reads alone matter."""
+    ``most``: as many as rows are a multiple of, so that each begins where such an access may; 1 if
+    that cannot be. With ``folds`` they are folded, and reads alone matter."""
     accesses = [(n.source, n.indices) for n in reads_of(block)]
     written = list(writes_of(block.body))
     touched = accesses if folds else [*accesses, *written]
@@ -155,7 +157,7 @@ def lanes_along(
             return False
         return folds or all(_is_aligned(b, at, axis, lanes, (1,)) for b, at in written)
 
-    while lanes > LANES and not fits():
+    while lanes > 2 and (lanes // 2) * widest >= WORD and not fits():
         lanes //= 2
     return lanes if fits() else 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -49,17 +50,45 @@ def test_what_is_not_walked_in_order_is_taken_one_by_one() -> None:
     assert "float4" not in source_of(lambda x: x[::-1] * 2, x)
 
 
-@pytest.mark.parametrize("length", [132, 1000, 1001])
-@pytest.mark.parametrize("dtype", ["float32", "float16"])
-def test_rows_are_folded_by_vectors(length: int, dtype: str) -> None:
+@pytest.mark.parametrize(
+    ("length", "dtype", "vector"),
+    [(132, "float32", "float4"), (132, "float16", "uint2"), (1000, "float32", "float4"),
+     (1000, "float16", "uint4"),  # eight where four warps have a part each
+     (1002, "float32", "float2"), (1002, "float16", "unsigned"), (1001, "float16", "")],
+)  # fmt: skip
+def test_rows_are_folded_by_vectors(length: int, dtype: str, vector: str) -> None:
     def softmax(x: Array) -> Array:
         e = np.exp(x - x.max(axis=1, keepdims=True))
         return e / e.sum(axis=1, keepdims=True)
 
     source = source_of(softmax, array((5, length), dtype))
-    halves = "uint4" if length == 1000 else "uint2"  # eight where four warps have a part each
-    vector = {"float32": "float4", "float16": halves}[dtype]
-    assert (f"reinterpret_cast<const {vector} *>" in source) == (length % 4 == 0)
+    reads = set(re.findall(r"\*reinterpret_cast<const (\w+) \*>\(&x\[", source))
+    assert reads == ({vector} if vector else set())
+
+
+@pytest.mark.parametrize(
+    ("columns", "dtype", "vector"),
+    [(68, "float16", "uint2"), (70, "float16", "unsigned"), (70, "float32", "float2"),
+     (70, "int8", ""), (71, "float16", "")],
+)  # fmt: skip
+def test_rows_that_are_walked_beside_others(columns: int, dtype: str, vector: str) -> None:
+    x, row = array((9, columns), dtype), array((columns,), dtype, 1)
+    source = source_of(lambda x, row: x + row, x, row)
+    reads = set(re.findall(r"\*reinterpret_cast<const (\w+) \*>\(&x\[", source))
+    assert reads == ({vector} if vector else set())
+
+
+def test_the_widest_access_of_long_arrays_leaves_a_rest() -> None:
+    count = (1 << 15) + 4  # a multiple of four, and not of the eight that an access holds
+    x = te.placeholder((count,), "float16", "x")
+    y = te.compute((count,), lambda i: x[i] + x[i], name="y")
+    program = default_gpu_schedule(te.create_program([x, y], "twice"), FEW).program
+    run = mlc.build(program, target="cuda-emulated")
+    a, b = array((count,), "float16"), np.zeros(count, np.float16)
+    run(a, b)
+    assert (b == a + a).all()
+    source = str(run.lower().cuda)
+    assert "const uint4 x_8" in source and "} else {" in source
 
 
 def test_what_a_row_has_once_is_in_registers() -> None:

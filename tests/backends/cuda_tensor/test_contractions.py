@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -62,6 +63,14 @@ def test_all_transposes(turned: tuple[bool, bool], dtype: Any) -> None:
 def test_odd_sizes(m: int, n: int, k: int) -> None:
     source = check(np.matmul, operand((m, k), np.float16, 0), operand((k, n), np.float16, 1))
     assert ("mlc_cp_async_16_zero" in source) == (k >= 100)
+
+
+@pytest.mark.parametrize(("columns", "size"), [(72, 16), (68, 8), (70, 4), (71, 0)])
+def test_rows_are_fetched_as_wide_as_they_begin(columns: int, size: int) -> None:
+    a, b = operand((20, columns), np.float16, 0), operand((24, columns), np.float16, 1)
+    source = check(lambda a, b: a @ b.T, a, b)
+    sizes = set(re.findall(r"mlc_cp_async_(\d+)_zero\(", source))
+    assert sizes == ({str(size)} if size else set())
 
 
 def test_long_ones_fetch_ahead() -> None:
