@@ -29,7 +29,6 @@ from .te.program import create_program
 from .te.tensor import Call, Constant, Placeholder, Tensor
 
 if TYPE_CHECKING:
-    from .backends.llvm.target import Target
     from .lower.separate_constants import Separated
     from .schedules.schedule import Schedule
     from .schedules.tuned import Host, Tuned
@@ -128,7 +127,9 @@ def schedule_kernel(kernel: Any, tuned: Tuned | None = None, words: bool = True)
     """The schedule of a graph kernel: one from ``tuned``, stored traces by workload key, or else
     the default one. With ``words``, short rows may be moved as such: `mlc.graph.words`."""
     from .backends.llvm.target import host_target
+    from .runtime.processors import available_cpus
     from .schedules.defaults.cpu import default_schedule
+    from .schedules.defaults.machine import machine_of
 
     if tuned and (found := _tuned_code(kernel, tuned)):
         return found
@@ -146,7 +147,8 @@ def schedule_kernel(kernel: Any, tuned: Tuned | None = None, words: bool = True)
         if moves is not None:
             nests, inputs, outputs = moves.nests, moves.inputs, moves.outputs
             shared = min(shared, outputs[0].ndim)
-    done = default_schedule(kernel.name, nests, shared, inputs, outputs, _machine(host_target()))
+    machine = machine_of(host_target(), available_cpus())
+    done = default_schedule(kernel.name, nests, shared, inputs, outputs, machine)
     arguments = (*kernel.inputs, *done.scratch, *kernel.outputs)
     return KernelCode(naive, done.program, done.schedule, arguments, done.nanoseconds)
 
@@ -275,23 +277,4 @@ def tuning_host() -> Host:
         isa=target.key(),
         target=f"{target.key()} {target.tune_cpu or 'generic'} {sizes} threads {threads}",
         family=f"{target.arch} {target.cpu} {target.vector_bits}-bit {threads} threads",
-    )
-
-
-def _machine(target: Target) -> Any:
-    from .runtime.processors import available_cpus
-    from .schedules.defaults.machine import Machine
-
-    return Machine(
-        threads=available_cpus(),
-        vector_bytes=target.vector_bits // 8,
-        registers=target.vector_registers,
-        l1=target.l1_bytes,
-        l2=target.l2_bytes,
-        past_bytes=target.past_bytes,
-        shuffles_apart=target.shuffles_apart,
-        has_dot4=target.has_dot4,
-        has_dot2=target.has_dot2,
-        has_byte_tiles=target.has_byte_tiles,
-        has_half_tiles=target.has_half_tiles,
     )

@@ -14,7 +14,7 @@ from ..lower.replace_buffers import Place, replace_buffers
 from ..runtime.threads import available_cpus
 from ..schedules.defaults.contraction import find_roles
 from ..schedules.defaults.cpu import default_schedule
-from ..schedules.defaults.machine import Machine
+from ..schedules.defaults.machine import machine_of
 from ..te.program import Nest
 from ..te.tensor import Compute, Tensor
 
@@ -40,19 +40,8 @@ def scheduled_product(
     nest = Nest(tuple(tensors), op)
     if find_roles(nest) is None:
         return None
-    target = host_target()
-    machine = Machine(
-        threads=available_cpus() if work >= _SHARED else 1,
-        vector_bytes=target.vector_bits // 8,
-        registers=target.vector_registers,
-        l1=target.l1_bytes,
-        l2=target.l2_bytes,
-        shuffles_apart=target.shuffles_apart,
-        has_dot4=target.has_dot4,
-        has_dot2=target.has_dot2,
-        has_byte_tiles=target.has_byte_tiles,
-        has_half_tiles=target.has_half_tiles,
-    )
+    machine = machine_of(host_target(), available_cpus() if work >= _SHARED else 1)
+    machine = replace(machine, past_bytes=0)
     done = default_schedule("product", [nest], 0, tuple(dict.fromkeys(op.inputs)), tensors, machine)
     if done.scratch and work < _PACKED:
         return None

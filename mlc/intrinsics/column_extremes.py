@@ -19,7 +19,7 @@ from ..dtypes import DType
 from ..ir.intrinsic import Intrinsic, intrinsic_named, is_intrinsic, kept_dimensions, register
 from ..ir.program import Program
 from ..records import dataclass
-from .lane_text import LaneText
+from .lane_text import LaneText, with_and_without_requests
 
 AHEAD_BYTES = 8192  # what comes then is asked for: memory far away answers late
 TOGETHER = 2  # vectors that one branch is for
@@ -43,7 +43,7 @@ def column_places(
     if is_intrinsic(name):
         return intrinsic_named(name)
     text = _text(name, fn, dtype, rows, rest, counter)
-    return register(Intrinsic(name, meaning(name), {"llvm": text}))
+    return register(Intrinsic(name, meaning(name), with_and_without_requests(name, text)))
 
 
 def _text(

@@ -21,7 +21,7 @@ from math import prod
 from ..dtypes import DType
 from ..ir.intrinsic import Intrinsic, intrinsic_named, is_intrinsic, kept_dimensions, register
 from ..ir.program import Program
-from .lane_text import LaneText
+from .lane_text import LaneText, with_and_without_requests
 from .sorting import cpu_features
 
 TYPES = ("float32", "float64", "int32", "uint32", "int64", "uint64")
@@ -43,7 +43,7 @@ def extreme_place(
     if is_intrinsic(name):
         return intrinsic_named(name)
     text = _text(name, fn, dtype, shape, counter)
-    return register(Intrinsic(name, meaning(name), {"llvm": text}))
+    return register(Intrinsic(name, meaning(name), with_and_without_requests(name, text)))
 
 
 @cache

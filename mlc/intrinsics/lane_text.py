@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..dtypes import DType
+from ..ir.intrinsic import SEEN
+from ..ir.program import Program
 
 _VECTOR_BITS = 512
 _FLOATS = {16: "half", 32: "float", 64: "double"}
@@ -104,3 +106,10 @@ class LaneText:
     def text(self) -> str:
         """What was declared, and the function."""
         return "\n".join([*self._declared, *self.lines])
+
+
+def with_and_without_requests(name: str, text: str) -> dict[str, str | Program]:
+    """The implementations of an intrinsic: ``text``, and the same for processors that see rows
+    coming, where nothing is asked for early."""
+    lines = [line for line in text.splitlines() if "@llvm.prefetch" not in line]
+    return {"llvm": text, SEEN: "\n".join(lines).replace(f"@{name}(", f"@{name}_seen(")}

@@ -18,7 +18,7 @@ from math import prod
 from ..dtypes import DType
 from ..ir.intrinsic import Intrinsic, intrinsic_named, is_intrinsic, kept_dimensions, register
 from ..ir.program import Program
-from .lane_text import LaneText
+from .lane_text import LaneText, with_and_without_requests
 
 TYPES = ("int8", "uint8", "int16", "uint16")
 AHEAD_BYTES = 8192  # what comes then is asked for: memory far away answers late
@@ -38,7 +38,7 @@ def narrow_place(
     if is_intrinsic(name):
         return intrinsic_named(name)
     text = _text(name, fn, dtype, shape, counter)
-    return register(Intrinsic(name, meaning(name), {"llvm": text}))
+    return register(Intrinsic(name, meaning(name), with_and_without_requests(name, text)))
 
 
 def _text(name: str, fn: str, dtype: DType, shape: tuple[int, ...], counter: DType) -> str:

@@ -47,8 +47,8 @@ from .program import (
 )
 from .rewrite import rewrite
 
-PAST = "llvm past"
-TARGETS = ("llvm", PAST, "c", "cuda", "program")
+PAST, SEEN = "llvm past", "llvm seen"
+TARGETS = ("llvm", PAST, SEEN, "c", "cuda", "program")
 
 
 @dataclass(eq=False)
@@ -58,8 +58,10 @@ class Intrinsic:
 
     ``implementations`` holds by target: "llvm", the text of LLVM functions, one of them called like
     the intrinsic; "llvm past", the same with a function ``<name>_past`` that stores what no cache
-    will hold past the caches and does not wait for it; "c", C source with such a function; "cuda",
-    CUDA C source with such a function for the device; "program", a Program with the same params.
+    will hold past the caches and does not wait for it; "llvm seen", one with ``<name>_seen`` for
+    processors that see rows coming, which need not be asked for; "c", C source with such a
+    function; "cuda", CUDA C source with such a function for the device; "program", a Program with
+    the same params.
     A native function returns nothing and takes for each operand a pointer to its first element and
     then an int64 for each dimension that is not 1: the stride in elements.
 

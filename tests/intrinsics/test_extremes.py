@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import mlc
-from mlc.backends.llvm.target import host_target
+from mlc.backends.llvm.target import Target, host_target
 from mlc.intrinsics.extremes import TYPES
 
 SIZES = 64, 129, 300, 1023, 1024, 1031, 1151, 1152, 1280, 2049
@@ -36,3 +36,17 @@ def test_long_rows_of_short_vectors_are_looked_at_again():
     find = mlc.jit(np.argmax)
     assert "tzcnt" in find.lower(np.zeros(1024, np.float32)).asm
     assert "tzcnt" not in find.lower(np.zeros(1000, np.float32)).asm
+
+
+@pytest.mark.parametrize("seen", [False, True])
+@pytest.mark.parametrize(
+    ("dtype", "shape", "axis"), [("f4", 5000, 0), ("u1", 5000, 0), ("f4", (600, 200), 0)]
+)
+def test_rows_are_asked_for_where_the_processor_does_not_see_them(
+    monkeypatch, seen, dtype, shape, axis
+):
+    monkeypatch.setattr(Target, "looks_ahead", property(lambda target: seen))
+    x = np.random.default_rng(3).integers(0, 200, shape).astype(dtype)
+    find = mlc.jit(lambda x: np.argmax(x, axis=axis) + seen)  # other code, as it stays in memory
+    np.testing.assert_array_equal(find(x), np.argmax(x, axis=axis) + seen)
+    assert ("@llvm.prefetch" in find.lower(x).llvm) == (not seen)

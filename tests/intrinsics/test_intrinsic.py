@@ -349,7 +349,7 @@ def test_names_mean_one_thing() -> None:
     with pytest.raises(mlc.ArgumentError, match="there is no intrinsic 'it_missing'"):
         intrinsic_named("it_missing")
     with pytest.raises(
-        mlc.ArgumentError, match="one of llvm, llvm past, c, cuda, program; got 'p'"
+        mlc.ArgumentError, match="one of llvm, llvm past, llvm seen, c, cuda, program; got 'p'"
     ):
         again.implementation("p")(lambda: "")
     with pytest.raises(mlc.ArgumentError, match="must return its source as a string, got int"):

@@ -73,6 +73,7 @@ def test_only_some_processors_shuffle_beside_multiply_adds():
     assert x86_target(amd).shuffles_apart and arm_target({"Features": "asimd"}).shuffles_apart
     assert not intel(V4).shuffles_apart
     assert not x86_target({**amd, "flags": V3}).shuffles_apart, "a vector is one multiply-add"
+    assert x86_target(amd).looks_ahead and not intel(V4).looks_ahead
 
 
 def test_lines_of_two_vectors_may_pass_the_caches():

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import mlc
 import mlc.te as te
 from mlc.backends.base import backend
-from mlc.backends.llvm.target import host_target
+from mlc.backends.llvm.target import Target, host_target
 from mlc.dtypes import as_dtype
 from mlc.ir.expr import apply, cast
 from mlc.ir.program import Allocate, For, LoopKind, Program, Scope, walk
@@ -240,12 +240,16 @@ def test_each_reader_of_a_row_asks_for_a_share_of_the_next() -> None:
     assert second[1:] == ("x", 16, 1, 2)
 
 
-def test_rows_that_are_read_side_by_side_are_asked_for_early_each() -> None:
-    """Eight rows, two vectors of each a step, where results of whole rows would not stay near."""
-    x = np.ones((1024, 4096), np.float32)
+@pytest.mark.parametrize("seen", [False, True])
+def test_rows_that_are_read_side_by_side_are_asked_for_early_each(monkeypatch, seen: bool) -> None:
+    """Eight rows, two vectors of each a step, where results of whole rows would not stay near, and
+    where the processor does not see them coming."""
+    monkeypatch.setattr(Target, "looks_ahead", property(lambda target: seen))
+    x = np.ones((1024 if seen else 2048, 4096), np.float32)
     text = mlc.jit(lambda x: x.var(axis=0)).lower(x).schedule
     steps = 8192 // (8 * 2 * host_target().vector_bits // 8)
-    assert f"s.prefetch('moments', 'x', ji_1_2, distance={steps})" in str(text)
+    asked = f"s.prefetch('moments', 'x', ji_1_2, distance={steps})" in str(text)
+    assert asked == (not seen)
     near = te.placeholder((2048, 1024), name="x")
     k = te.reduce_axis(510)
     stencil = te.compute((1024,), lambda j: te.sum(near[4 * k, j] + near[4 * k + 7, j], k))

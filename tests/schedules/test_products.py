@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import mlc
-from mlc import kernel_code
 from mlc.backends.llvm.target import host_target
+from mlc.schedules.defaults import machine
 
 FLOATS = st.sampled_from([np.float32, np.float64])
 
@@ -198,12 +198,12 @@ def test_five_vectors_of_a_block_of_rows_are_one_tile(rows, wide, evened):
 )
 @pytest.mark.skipif(host_target().vector_bits < 512, reason="other tiles")
 def test_blocks_of_rows_go_by_what_the_nearest_cache_holds(l1, l2, steps, monkeypatch) -> None:
-    real = kernel_code._machine
+    real = machine.machine_of
 
-    def machine(target):
-        return replace(real(target), l1=l1, l2=l2)
+    def changed(*given):
+        return replace(real(*given), l1=l1, l2=l2)
 
-    monkeypatch.setattr(kernel_code, "_machine", machine)
+    monkeypatch.setattr(machine, "machine_of", changed)
 
     def attention(q, k, v):
         e = np.exp(q @ np.swapaxes(k, -1, -2) * (1 / (l1 + l2)))  # others to the cache

@@ -17,6 +17,7 @@ from ...errors import ArgumentError, CompileError
 from ...ir.expr import const
 from ...ir.intrinsic import (
     PAST,
+    SEEN,
     Intrinsic,
     intrinsic_named,
     kept_dimensions,
@@ -55,7 +56,11 @@ def emit_intrinsic_call(e: Emitter, call: Evaluate) -> None:
         written = {r.buffer for r in regions[len(regions) - intrinsic.meaning.outputs :]}
         past = PAST in intrinsic.implementations and written <= e.passing
         e.passed = e.passed or past
-        name, way = (f"{intrinsic.name}_past", PAST) if past else (intrinsic.name, "llvm")
+        name, way = intrinsic.name, "llvm"
+        if past:
+            name, way = f"{name}_past", PAST
+        elif SEEN in intrinsic.implementations and e.target.looks_ahead:
+            name, way = f"{name}_seen", SEEN
         text = str(intrinsic.implementations[way])
         lines, symbol = module_lines(name, text, tuple(native_types(intrinsic)))
         for line in lines:

@@ -119,8 +119,18 @@ class Target:
         """Whether lanes are picked beside two multiply-adds, as AMD's processors do that take two
         cycles for 512 bits. Intel's have one unit that does either, and with 256 bits there are no
         instructions to spare."""
-        is_wide = self.vector_bits == 512 and self.tune_cpu.startswith("znver")
-        return self.arch != "x86_64" or is_wide
+        return self.arch != "x86_64" or self._is_wide_zen
+
+    @property
+    def looks_ahead(self) -> bool:
+        """Whether it reads rows ahead of the code so well that asking early takes more time than it
+        gains, but for arrays in main memory: AMD's processors with 512 bits, whose loads of a line
+        take two cycles, as long as a request."""
+        return self._is_wide_zen
+
+    @property
+    def _is_wide_zen(self) -> bool:
+        return self.vector_bits == 512 and self.tune_cpu.startswith("znver")
 
     @property
     def has_byte_tiles(self) -> bool:

@@ -60,10 +60,11 @@ def read_ahead(s: Schedule, machine: Machine) -> None:
     """Let the blocks of ``s`` ask early for what they read of arrays that no cache near the
     processor holds. Loops must be as they will be run."""
     written = {b for block in blocks_of(s.program.body) for b, _ in writes_of(block.body)}
+    near = max(machine.past_bytes, machine.l2) if machine.looks_ahead else machine.l2
     large = {
         b
         for b in s.program.params
-        if b not in written and b.scope is Scope.GLOBAL and b.size * b.dtype.itemsize > machine.l2
+        if b not in written and b.scope is Scope.GLOBAL and b.size * b.dtype.itemsize > near
     }
     readers: list[_Reader] = []
     if large:
@@ -80,8 +81,10 @@ def read_ahead(s: Schedule, machine: Machine) -> None:
 def _ask_early(s: Schedule, readers: list[_Reader], machine: Machine) -> None:
     """One reader asks for what comes next, or the first of several that have room for it; else
     each of them for a share of the next row. None does where it is alone and quick, and a line is
-    several vectors: the processor looks far enough ahead by itself."""
+    several vectors, or where rows lie side by side and the processor looks far enough ahead."""
     if len(readers) == 1 and readers[0].is_quick and machine.vector_bytes < LINE_BYTES:
+        return
+    if machine.looks_ahead and readers[0].side > 1:
         return
     if machine.l2 >= LARGE_L2:
         readers = [next((r for r in readers if _has_time(r, machine)), readers[0])]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ...dtypes import DType
 from ...records import dataclass
 
@@ -17,6 +19,7 @@ class Machine:
     past_bytes: int = 0  # larger results are written past the caches; 0: none is
     threads: int = 2
     shuffles_apart: bool = True  # whether lanes are picked beside two multiply-adds in a cycle
+    looks_ahead: bool = False  # whether it reads rows ahead of the code well by itself
     has_dot4: bool = False  # whether ``dot4`` is an instruction
     has_dot2: bool = False  # whether one adds products of bfloat16 in float32, two at a time
     has_byte_tiles: bool = False  # whether there are matrix tiles of bytes
@@ -25,6 +28,24 @@ class Machine:
     def lanes(self, dtype: DType) -> int:
         """Elements of ``dtype`` in one vector register."""
         return max(self.vector_bytes // dtype.itemsize, 1)
+
+
+def machine_of(target: Any, threads: int) -> Machine:
+    """What ``target`` is to a default schedule whose loops ``threads`` share."""
+    return Machine(
+        threads=threads,
+        vector_bytes=target.vector_bits // 8,
+        registers=target.vector_registers,
+        l1=target.l1_bytes,
+        l2=target.l2_bytes,
+        past_bytes=target.past_bytes,
+        shuffles_apart=target.shuffles_apart,
+        looks_ahead=target.looks_ahead,
+        has_dot4=target.has_dot4,
+        has_dot2=target.has_dot2,
+        has_byte_tiles=target.has_byte_tiles,
+        has_half_tiles=target.has_half_tiles,
+    )
 
 
 LINE_BYTES = 64  # of a cache line

@@ -26,6 +26,8 @@ from .vectors import (
 COLUMNS = 4096  # elements of a row that one tile of a column reduction spans
 ROWS = 8  # that a column reduction reads side by side
 TOGETHER = 2  # vectors of each of them at a time
+FEW_ROWS = 4  # that are multiplied, each with a number of its own, where their sums are near
+MORE_TOGETHER = 4  # vectors of such rows
 ROW_BLOCKS = 16  # that a fold of rows is cut into; fixed, so that bits are too
 HELD_BYTES = 32 << 10  # of results, and what else a row is combined with, that stay near
 HELD_ALONE = 128 << 10  # the same, where that is one number for each column
@@ -250,7 +252,8 @@ def _schedule_streams(
     eighth.
 
     One row is better: what comes next can be asked for. Processors look ahead by a number of
-    instructions, which is not far enough where steps are long, as those of a maximum are.
+    instructions, which is not far enough where steps are long, as those of a maximum are. Where
+    they do look far enough, rows that are multiplied go by fours: sums are loaded less often.
     """
     last = spatial[-1]
     extent = extent_of(s, last)
@@ -258,15 +261,18 @@ def _schedule_streams(
     shared_out = any(extent_of(s, v) >= threads for v in spatial[:-1])
     tasks = 1 if shared_out else min(threads, vectors)
     far = len(nest.tensors) == 1 and extent * nest.tensors[0].dtype.itemsize > machine.l1 // 3
-    if tasks == 1 and not far and _follow(nest, extent) and _is_held(nest, extent):
+    in_order = tasks == 1 and not far and _follow(nest, extent) and _is_held(nest, extent)
+    multiplied = machine.looks_ahead and len(loads_in(nest)) > 1
+    if in_order and not multiplied:
         across = min(4, vectors)
         run, vector, middle, lane = s.split(last, [1, None, across, lanes])
         s.reorder(*spatial[:-1], run, fold, vector, middle, lane)
     else:
         runs = max(round(vectors * lanes / COLUMNS), tasks)
-        across = min(TOGETHER, vectors)
+        rows = FEW_ROWS if in_order else ROWS
+        across = min(MORE_TOGETHER if multiplied else TOGETHER, vectors)
         length = -(-vectors // (runs * across))
-        outer, middle = s.split(fold, [None, ROWS])
+        outer, middle = s.split(fold, [None, rows])
         run, vector, pair, lane = s.split(last, [None, length, across, lanes])
         s.reorder(*spatial[:-1], run, outer, vector, pair, middle, lane)
         s.unroll(pair)

@@ -32,6 +32,7 @@ from .access import loads_in, reduce_axes, step
 from .contraction import LATENCY, Roles, is_packed_ahead, pack_axis, pays_to_pack
 from .folds import is_foldable
 from .machine import FEW_REGISTERS, LARGE_L2, LINE_BYTES, STACK_BYTES, Machine
+from .reduction import factor_rows
 from .vectors import lanes_for, private_loops, split_roles
 
 MOST_ROWS = 256
@@ -78,6 +79,8 @@ def plan_stream(nest: Nest, roles: Roles | None, machine: Machine) -> Stream | N
     rows = 1 if roles.m is None else roles.m.extent
     if any(a.extent > 1 for a in others) or rows > MOST_ROWS or is_packed_ahead(matrix, rows):
         return None
+    if rows == 1 and machine.looks_ahead and factor_rows(nest, machine) is not None:
+        return None  # blocks of whole rows are read faster than runs of them
     n, k, size = roles.n.extent, folds[0].extent, matrix.dtype.itemsize
     lanes = lanes_for(nest, n, machine)
     is_small = machine.registers <= FEW_REGISTERS
@@ -104,8 +107,8 @@ def plan_stream(nest: Nest, roles: Roles | None, machine: Machine) -> Stream | N
     runs = -(-runs // machine.threads) * machine.threads  # no thread waits for another's last run
     run = -(-n // (runs * width)) * width
     copied = rows > SOME_ROWS
-    asked_for = not copied and machine.vector_bytes >= LINE_BYTES  # else rows are seen coming
-    return Stream(roles, run, together, steps, vectors, lanes, copied, asked_for)
+    seen = machine.looks_ahead or machine.vector_bytes < LINE_BYTES  # coming, by the processor
+    return Stream(roles, run, together, steps, vectors, lanes, copied, not (copied or seen))
 
 
 def _vectors(rows: int, machine: Machine) -> int:
