@@ -257,7 +257,7 @@ def _plan_products(
         dots = None if position else plan_dots(nest, roles, machine)
         if dots is not None:
             first, last = dots.nests
-            ways: dict[Nest, Way] = {first: partial(schedule_dots, nest=first)}
+            ways: dict[Nest, Way] = {first: partial(schedule_dots, nest=first, machine=machine)}
             ways[last] = partial(schedule_sums, nest=last)
             return _Plan(dots.before, [first, last, *nests[1:]], dots.tiling, ways), None, None
         stream = None if position else plan_stream(nest, roles or columns_of(nest), machine)

@@ -185,10 +185,10 @@ def _tile_rows(rows: int) -> int:
     return max(TILE_ROWS, key=lambda n: ((rows % n or n) >= n / 2, n))
 
 
-def schedule_dots(s: Schedule, name: str, shared: int, nest: Nest) -> None:
+def schedule_dots(s: Schedule, name: str, shared: int, nest: Nest, machine: Machine) -> None:
     """The sums in lanes: step by step, all rows and columns of the tile. A large matrix of which
     each part is read by one tile alone is asked for early if a vector is a whole line; shorter ones
-    leave the processor time to see what comes."""
+    leave the processor time to see what comes, and some see it anyhow."""
     block = s.block(name)
     spatial, (fold,) = split_roles(s, block, private_loops(s, block, shared), nest)
     lanes = spatial[-1]
@@ -199,8 +199,9 @@ def schedule_dots(s: Schedule, name: str, shared: int, nest: Nest) -> None:
     matrix = max((node.source for node in reads_of(s.block(name))), key=lambda b: b.size)
     large = matrix.size * matrix.dtype.itemsize >= LARGE_BYTES
     whole = extent_of(s, lanes) * widest_dtype_bytes(nest) >= LINE_BYTES
+    unseen = whole and not machine.looks_ahead
     is_long = extent_of(s, fold) > 2 * AHEAD
-    if large and whole and is_long and not _is_read_again(s, name, shared, matrix):
+    if large and unseen and is_long and not _is_read_again(s, name, shared, matrix):
         s.prefetch(name, matrix, fold, AHEAD)
 
 
