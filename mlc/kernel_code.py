@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, cached_property
@@ -101,7 +102,13 @@ class KernelCode:
             return lower(program)
         # Most default schedules allocate no more than a tile.
         small = all(b.size * b.dtype.itemsize <= STACK_BYTES for b in allocated(program))
-        return lower(program, without=(compact_buffers,) if small else ())
+        program = lower(program, without=(compact_buffers,) if small else ())
+        if next(allocated(program), None) is not None:
+            from .backends.llvm.target import host_target
+            from .lower.write_in_place import write_in_place
+
+            program = write_in_place(program, host_target().past_bytes or sys.maxsize)
+        return program
 
 
 def folds_truth(program: Program) -> bool:

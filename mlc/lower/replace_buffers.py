@@ -29,16 +29,17 @@ from ..records import dataclass, replace
 
 @dataclass(frozen=True, eq=False)
 class Place:
-    """Where the elements of a buffer are now: at the old indices of ``buffer`` with ``before`` and
-    ``after`` around them."""
+    """Where the elements of a buffer are now: at the old indices of ``buffer``, without the first
+    ``cut`` of them, which are zero, with ``before`` and ``after`` around them."""
 
     buffer: Buffer
     before: tuple[Expr, ...] = ()
     after: tuple[Expr, ...] = ()
+    cut: int = 0
 
     def indices(self, indices: tuple[Expr, ...]) -> tuple[Expr, ...]:
         """The indices for those of the old buffer."""
-        return (*self.before, *indices, *self.after)
+        return (*self.before, *indices[self.cut :], *self.after)
 
 
 def is_replaceable(stmt: Stmt, places: Mapping[Buffer, Place]) -> bool:
