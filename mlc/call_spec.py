@@ -16,7 +16,7 @@ from .runtime.entry import Param, ScalarSpec, StaticSpec, TreeSpec, leaves
 from .te.tensor import Tensor
 from .tracer.parameters import Parameters
 from .tracer.signature import Key, is_complex_key, is_scalar_key
-from .tracer.traced import Traced
+from .tracer.traced import Limit, Traced
 
 if TYPE_CHECKING:
     from .runtime.entry import ArraySpec
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .runtime.signature import Signature
 
 Form = tuple[tuple[Any, ...], dict[str, Any]]  # arguments by place and by keyword
+Limits = dict[Tensor, Limit]
 _MOST_LEAVES = 1024  # of arguments that the native entry takes apart, on its stack
 _MOST_NUMBERS = 4096  # in lists, which it puts side by side there
 _TREES: dict[Any, Literal["tuple", "list", "dict", "none"]] = {
@@ -178,9 +179,10 @@ def _params(keys: tuple[Key, ...], traced: Traced) -> tuple[Any, ...] | None:
     """What the native entry checks for each argument; None if it cannot: for complex numbers, trees
     of other classes, and large ones."""
     tensors = iter(traced.inputs)
+    limits = {traced.inputs[limit.place]: limit for limit in traced.limits}
     if sum(map(len, keys)) > _MOST_LEAVES:
         return None
-    params = [_param(key, tensors) for key in keys]
+    params = [_param(key, tensors, limits) for key in keys]
     found = [param for param in params if param is not None]
     if len(found) < len(params):
         return None
@@ -189,27 +191,30 @@ def _params(keys: tuple[Key, ...], traced: Traced) -> tuple[Any, ...] | None:
     return tuple(found) if own <= _MOST_LEAVES and len(parts) <= _MOST_NUMBERS else None
 
 
-def _param(key: Key, tensors: Iterator[Tensor]) -> Param | None:
+def _param(key: Key, tensors: Iterator[Tensor], limits: Limits) -> Param | None:
     match key[0]:
         case "static":
             return StaticSpec()
         case np.dtype():
             return _array_param(next(tensors), key)
         case type():
-            next(tensors)
+            limit = limits.get(next(tensors))
             if key[0] is complex:
                 return None
-            return _NUMBERS[key[0]]
-    return _tree_param(key[0], iter(key[1:]), tensors)
+            found = _NUMBERS[key[0]]
+            return found if limit is None else replace(found, low=limit.low, high=limit.high)
+    return _tree_param(key[0], iter(key[1:]), tensors, limits)
 
 
-def _tree_param(structure: Any, keys: Iterator[Key], tensors: Iterator[Tensor]) -> Param | None:
+def _tree_param(
+    structure: Any, keys: Iterator[Key], tensors: Iterator[Tensor], limits: Limits
+) -> Param | None:
     """The tree of ``structure`` whose leaves have the next of ``keys``."""
     if structure.is_leaf():
-        return _param(next(keys), tensors)
+        return _param(next(keys), tensors, limits)
     if structure.type not in _TREES:
         return _packed_param(structure, keys, tensors)
-    children = tuple(_tree_param(child, keys, tensors) for child in structure.children())
+    children = tuple(_tree_param(child, keys, tensors, limits) for child in structure.children())
     names = tuple(structure.entries()) if structure.type is dict else ()
     if None in children or not all(type(name) is str for name in names):
         return None

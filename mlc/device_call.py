@@ -25,6 +25,7 @@ from .runtime.cuda.arrays import CUPY, JAX, DeviceArray, Library, hold_borrowed,
 from .runtime.cuda.card import card
 from .specialization import MISS
 from .tracer import tree
+from .tracer.deciding import ValuesWanted, check_limits
 from .tracer.signature import is_complex_key
 from .tracer.sizes import SizesChangedError
 from .tracer.traced import Result
@@ -43,6 +44,16 @@ def device_caller(jitted: Any, plain: Callable[..., Any]) -> Callable[..., Any]:
 
 def device_call(jitted: Any, plain: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """A call of ``jitted``; ``plain`` takes those without an array on a card."""
+    try:
+        return _device_call(jitted, plain, args, kwargs)
+    except ValuesWanted as wanted:
+        with jitted._lock, jitted._parameters.knowing(wanted.names):
+            return device_call(jitted, plain, *args, **kwargs)
+
+
+def _device_call(
+    jitted: Any, plain: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
     if CURRENT.get() is not None:
         return plain(*args, **kwargs)
     jitted._follow_defaults()
@@ -193,8 +204,10 @@ class _Call:
                 f"{self.name} was called with complex numbers, which kernels on a card do not "
                 "take; pass real and imaginary parts"
             )
+        sources = self.parameters.sources(args, kwargs)
+        check_limits(self.entry.traced.limits, arrays, lambda: sources)
         self.inputs, self.names = [], []
-        for (name, value), array in zip(self.parameters.sources(args, kwargs), arrays, strict=True):
+        for (name, value), array in zip(sources, arrays, strict=True):
             self.names.append(name)
             self.inputs.append(self._placed(name, value, array))
 

@@ -49,6 +49,7 @@ from .tracer.alike import are_objects_new
 from .tracer.attributes import AttributeCalls, AttributesWanted
 from .tracer.captures import Captures
 from .tracer.copied_results import copies_computed
+from .tracer.deciding import ValuesWanted, check_limits
 from .tracer.grown import ListsFullError
 from .tracer.parameters import Parameters
 from .tracer.refills import check_apart, refilled
@@ -121,12 +122,20 @@ class _Jitted:
             result = last.native(*args, **kwargs)
             if result is not MISS:
                 return result
+        try:
+            return self._run(args, kwargs)
+        except ValuesWanted as wanted:
+            with self._lock, self._parameters.knowing(wanted.names):
+                return self._call(*args, **kwargs)
+
+    def _run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The call, once no native code has taken it."""
         self._follow_defaults()
         if self._attributes is not None:
             return self._attributes(*self._parameters.arrange(args, kwargs))
         out = None
         if "out" in kwargs and not self._parameters.has_out:
-            out = kwargs.pop("out")
+            out, kwargs = kwargs["out"], {name: kwargs[name] for name in kwargs if name != "out"}
         whole = self._parameters.placed(args, kwargs)
         args, kwargs = short = self._parameters.shortened(*whole)
         signature, arrays = self._signature(*short)
@@ -161,6 +170,7 @@ class _Jitted:
             entry.missed()
             self._last = entry
         sources = functools.partial(self._parameters.sources, args, kwargs)
+        check_limits(entry.traced.limits, arrays, sources)
         make = foreign.result_maker((*args, *kwargs.values()))
         place = None if out is None else foreign.place_of(out)
         check_apart(entry.traced.refills, self._parameters.function, args, kwargs)

@@ -14,6 +14,8 @@ from ..dtypes import DType
 from ..errors import ArgumentError, AxisError, ShapeError
 from ..ir.expr import Expr, as_expr, const
 from ..ir.expr import cast as cast_expr
+from .limits import note_conversion
+from .op import CURRENT
 
 Shape = tuple[int, ...]
 
@@ -61,6 +63,8 @@ def broadcast_shape(name: str, *shapes: Shape) -> Shape:
 def element(value: Any, index: Sequence[Expr], shape: Shape, dtype: DType | None = None) -> Expr:
     """The element of ``value`` (tensor or number) at ``index`` of the shape it is broadcast to."""
     if isinstance(value, te.Tensor):
+        if dtype is not None and not value.shape:
+            note_conversion(CURRENT.get(), value, dtype)
         offset = len(shape) - value.ndim
         at = [
             index[offset + d] if extent == shape[offset + d] else const(0)

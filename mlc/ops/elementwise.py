@@ -18,6 +18,7 @@ from ..errors import DomainError, DTypeError, UnsupportedError
 from ..ir.expr import Expr, apply, const, select
 from ..ir.expr import cast as cast_expr
 from .broadcast import as_tensor, broadcast_shape, element, shape_of
+from .limits import note_conversion
 from .op import CURRENT, Op, implements, op
 from .promotion import common_dtype, dtype_of, ufunc_dtypes
 
@@ -109,6 +110,7 @@ def astype(x: Any, *, dtype: Any) -> Any:
     target = as_dtype(dtype)
     if isinstance(x, te.Tensor) and x.dtype is target:
         return x
+    note_conversion(CURRENT.get(), x, target)
     return pointwise("cast", lambda v: v, (x,), (dtype_of(x),), (target,))
 
 

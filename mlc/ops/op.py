@@ -34,6 +34,7 @@ from ..errors import ArgumentError, SourceLocation, user_location
 from ..records import cached_property
 from ..te.call import call_of_tensors, set_values
 from ..te.tensor import Call, Compute, Tensor
+from .limits import note_conversion
 from .promotion import ufunc_dtypes
 
 NUMBERS = (bool, int, float)
@@ -45,6 +46,7 @@ class Trace(Protocol):
 
     weak: set[Tensor]  # 0-d tensors that stand for Python numbers and promote like them
     numbered: dict[Any, Any]  # calls made so far, for value numbering
+    limits: dict[Tensor, tuple[int, int]]  # see `mlc.ops.limits`
 
     def lift(self, value: Any) -> Any:
         """The te tensor for a traced value or an array; numbers and None as they are."""
@@ -59,6 +61,7 @@ class _TensorLevel:
     def __init__(self, outer: Trace | None = None) -> None:
         self.weak: set[Tensor] = set()
         self.numbered: dict[Any, Any] = {} if outer is None else outer.numbered
+        self.limits: dict[Tensor, tuple[int, int]] = {}
         self.outer = outer
 
     def lift(self, value: Any) -> Any:
@@ -357,6 +360,7 @@ def _sample(weak: Tensor) -> bool | int | float:
 
 
 def _cast_scalar(trace: Trace, value: Tensor, dtype: DType) -> Tensor:
+    note_conversion(trace, value, dtype)
     key = ("weak", value, dtype)
     if key not in trace.numbered:
         trace.numbered[key] = te.compute(

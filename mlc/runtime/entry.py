@@ -73,13 +73,16 @@ class ArraySpec:
 class ScalarSpec:
     """A Python scalar that becomes a 0-d buffer: exactly a float, an int or a bool.
 
-    An int that ``dtype`` cannot hold takes the slow path. One that ``follows`` another of its type,
+    An int that ``dtype`` cannot hold, or that is not from ``low`` to ``high`` for an int64, takes
+    the slow path. One that ``follows`` another of its type,
     of eight bytes, is the next element of that one's buffer, which has one axis.
     """
 
     kind: Literal["float", "int", "bool"]
     dtype: Literal["float32", "float64", "int32", "int64", "bool"]
     follows: bool = False
+    low: int = -(2**63)
+    high: int = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,10 +25,12 @@ _ENTRY = """
 ; 8 constants, 9 names, 10 workspace class, 11 options, 12 result, 13 error, 14 unflatten,
 ; 15 arguments, 16 nodes (counts), 17 nodes, 18 guards (a count), 19 guards; names: of each
 ; argument (or null), then "out"
-%param = type { i32, i32, i32, i32, i64, ptr, ptr, i64, i64, ptr, i64, i64 }
+%param = type { i32, i32, i32, i32, i64, ptr, ptr, i64, i64, ptr, i64, i64, i64,
+  i64 }
 ; 0 kind, 1 rank, 2 flags, 3 type number, 4 byte order, 5 shape, 6 pairs of stride and mask or null,
 ; 7 first byte, 8 last byte, 9 static object or the type of NumPy's scalars, 10 layout,
-; 11 whether its value follows that of the param before, in one buffer
+; 11 whether its value follows that of the param before, in one buffer, 12 the least int that it
+; may be, 13 how far others may be above that
 %callable = type { i64, ptr, ptr, ptr, ptr, ptr, ptr }
 ; 2 entry, 3 slow callable, 4 dictionary, 5 weak references, 6 signatures
 %array = type { i64, ptr, ptr, i32, ptr, ptr, ptr, ptr, i32 }
@@ -248,8 +250,14 @@ int_fits:
   switch i32 %kind, label %store_i64 [ i32 6, label %int_i32 i32 7, label %int_f64
     i32 8, label %int_f32 ]
 store_i64:
+  %least_at = getelementptr %param, ptr %p, i32 0, i32 12
+  %least = load i64, ptr %least_at
+  %span_at = getelementptr %param, ptr %p, i32 0, i32 13
+  %span = load i64, ptr %span_at
+  %above = sub i64 %int, %least
+  %within = icmp ule i64 %above, %span
   store i64 %int, ptr %slot
-  br label %stored
+  br i1 %within, label %stored, label %miss
 int_i32:
   %narrow = trunc i64 %int to i32
   %wide = sext i32 %narrow to i64

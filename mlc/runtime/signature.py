@@ -69,6 +69,8 @@ class _Param(ctypes.Structure):
         ("object", ctypes.c_void_p),
         ("layout", ctypes.c_int64),
         ("follows", ctypes.c_int64),
+        ("least", ctypes.c_int64),
+        ("span", ctypes.c_uint64),
     )
 
 
@@ -193,7 +195,12 @@ class Signature:
             case StaticSpec():
                 return _Param(kind=STATIC, object=id(next(statics)))
             case ScalarSpec():
-                return _Param(kind=_SCALARS[param.kind, param.dtype], follows=param.follows)
+                return _Param(
+                    kind=_SCALARS[param.kind, param.dtype],
+                    follows=param.follows,
+                    least=param.low,
+                    span=param.high - param.low,
+                )
         strides = None
         if param.strides is None:
             flags |= _CONTIGUOUS

@@ -40,7 +40,7 @@ def copies_computed(traced: Traced) -> Traced:
             return traced
         place = outputs.setdefault(tensor, len(outputs))
         results.append(replace(result, kind="output", value=place))
-    return Traced(traced.inputs, tuple(outputs), tuple(results), traced.structure)
+    return replace(traced, outputs=tuple(outputs), results=tuple(results))
 
 
 def _computed(result: Result, traced: Traced) -> Any:

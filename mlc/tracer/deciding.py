@@ -12,7 +12,7 @@ import operator
 import re
 import sys
 from collections import OrderedDict, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -147,6 +147,26 @@ def number(value: Any, kind: str, instead: str) -> Any:
         f"{value!r} has no value while tracing, so it cannot become a Python {kind}; {instead}; "
         f"{_STATIC}"
     )
+
+
+class ValuesWanted(BaseException):
+    """Raised in a call: arguments called ``names``, Python ints, do not fit the integers that they
+    become, see `mlc.ops.limits`; what the function does with them is seen where it is traced with
+    their values. Nothing that users write should catch it."""
+
+    def __init__(self, names: set[str]) -> None:
+        self.names = names
+
+
+def check_limits(
+    limits: Iterable[Any], arrays: Sequence[Any], sources: Callable[[], Sequence[tuple[str, Any]]]
+) -> None:
+    """Raises ValuesWanted if some of ``arrays``, passed as ``sources()`` says, are beyond
+    ``limits``."""
+    beyond = [n.place for n in limits if not n.low <= arrays[n.place].item() <= n.high]
+    if beyond:
+        named = sources()
+        raise ValuesWanted({named[place][0] for place in beyond})
 
 
 def static_after(

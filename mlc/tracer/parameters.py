@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -208,6 +209,17 @@ class Parameters:
         found = {name for name, key in zip(names, keys) if is_loosened(key)}
         self.loose |= found
         return found
+
+    @contextmanager
+    def knowing(self, names: set[str]) -> Iterator[None]:
+        """Inside, the arguments called ``names`` are static, too."""
+        added = names - self.static
+        assert added, names
+        self.static |= added
+        try:
+            yield
+        finally:
+            self.static -= added
 
     def _static(self, place: int, name: str, value: Any) -> Key:
         is_held = is_object(value) or is_generator(value)

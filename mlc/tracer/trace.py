@@ -49,6 +49,7 @@ class FunctionTrace:
         "kept_lists",
         "keyed",
         "lengths",
+        "limits",
         "name",
         "numbered",
         "rooms",
@@ -65,6 +66,7 @@ class FunctionTrace:
         self.captures = captures
         self.weak: set[Tensor] = set()
         self.numbered: dict[Any, Any] = {}
+        self.limits: dict[Tensor, tuple[int, int]] = {}  # see `mlc.ops.limits`
         self.constants: dict[Any, tuple[Any, Tensor]] = {}
         self.finished = False
         self.findings: Any = None

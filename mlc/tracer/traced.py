@@ -66,6 +66,16 @@ class Failure:
 
 
 @dataclass(frozen=True, eq=False)
+class Limit:
+    """What input number ``place``, a Python int, has to be for the trace to hold: from ``low`` to
+    ``high``."""
+
+    place: int
+    low: int
+    high: int
+
+
+@dataclass(frozen=True, eq=False)
 class Traced:
     """A traced function: placeholders in the order of the arrays, outputs to compute, what is
     returned.
@@ -83,6 +93,7 @@ class Traced:
     sizes: Sizes | None = None
     draws: Drawn | None = None
     refills: tuple[tuple[Any, ...], ...] = ()  # see `mlc.tracer.refills`
+    limits: tuple[Limit, ...] = ()
 
     @property
     def is_direct(self) -> bool:
@@ -173,6 +184,7 @@ def traced_results(
         failure,
         counted,
         drawn,
+        limits=tuple(outputs.limits()),
     )
 
 
@@ -282,6 +294,12 @@ class _Outputs:
         if not isinstance(tensor.op, (Compute, Call)):
             tensor = _copied(tensor)
         return self.place(tensor)
+
+    def limits(self) -> Iterator[Limit]:
+        """What arguments have to be for the trace to hold."""
+        for tensor, (low, high) in self.trace.limits.items():
+            if tensor in self.number:
+                yield Limit(self.number[tensor], low, high)
 
     def row(self, leaf: Tracer, cell: Row) -> Result:
         """``leaf``, which is a row of an array and was not looked at."""
