@@ -165,13 +165,17 @@ def wrapped_number(value: Any, dtype: DType) -> Any:
 def clip_between(x: Any, low: Any, high: Any) -> Any:
     """``minimum(maximum(x, low), high)``; either bound may be None. NaN in any argument wins.
 
-    Python integers that the dtype of ``x`` cannot hold become its least or greatest value.
+    Python integers below, or above, all that the dtype of ``x`` holds are no bounds.
     """
     dtype = dtype_of(x)
     given = [bound for bound in (low, high) if bound is not None]
     strong = dtype_of(x) if isinstance(x, te.Tensor) else None
     if strong is not None and strong.is_integer:
-        low, high = (_within(bound, strong) for bound in (low, high))
+        low = strong.lowest if type(low) is int and low < strong.lowest else low
+        high = strong.highest if type(high) is int and high > strong.highest else high
+        for bound in (low, high):
+            if type(bound) is int:
+                strong.numpy.type(bound)  # or NumPy's OverflowError
     dtype = common_dtype(x, *given)
     args = tuple(v for v in (x, low, high) if v is not None)
 
@@ -182,12 +186,6 @@ def clip_between(x: Any, low: Any, high: Any) -> Any:
         return te.min(v, rest.pop(0)) if high is not None else v
 
     return pointwise("clip", formula, args, (dtype,) * len(args), (dtype,))
-
-
-def _within(bound: Any, dtype: DType) -> Any:
-    if type(bound) is not int:
-        return bound
-    return int(min(max(bound, dtype.lowest), dtype.highest))
 
 
 @implements(np.clip)

@@ -279,14 +279,11 @@ def check_mask(name: str, shape: Shape, where: Any) -> None:
         raise ShapeError(f"{name}: where= has shape {given}, which does not fit {shape}")
 
 
-def _started(name: str, initial: Any, dtype: DType) -> Any:
+def _started(initial: Any, dtype: DType) -> Any:
     """``initial=`` as the reduction, of ``dtype``, begins with it."""
     if hasattr(type(initial), "__mlc_known__"):
         return astype(initial, dtype=dtype)
-    try:
-        return np.asarray(initial, dtype.numpy)[()]
-    except OverflowError as error:
-        raise ArgumentError(f"np.{name}: initial={initial!r} is no {dtype.name}: {error}") from None
+    return np.asarray(initial, dtype.numpy)[()]
 
 
 def keep_axes(keepdims: Any) -> bool:
@@ -312,7 +309,7 @@ def sum(
         return reduce_sum(masked, axes=axes, keepdims=keep_axes(keepdims), dtype=chosen)
     work = accumulator(chosen)
     total = reduce_sum(masked, axes=axes, keepdims=keep_axes(keepdims), dtype=work)
-    return astype(arithmetic.add(total, _started("sum", initial, chosen)), dtype=chosen)
+    return astype(arithmetic.add(total, _started(initial, chosen)), dtype=chosen)
 
 
 @implements(np.prod)
@@ -326,7 +323,7 @@ def prod(
     masked = a if where is True else select_where(where, a, 1)
     if _absent(initial):
         return reduce_prod(masked, axes=axes, keepdims=keep_axes(keepdims), dtype=chosen)
-    work, start = accumulator(chosen), _started("prod", initial, chosen)
+    work, start = accumulator(chosen), _started(initial, chosen)
     first = first_along(shape_of(a), axes) if chosen.is_float else None
     if first is not None:
         masked = astype(masked, dtype=work)
@@ -351,7 +348,7 @@ def first_along(shape: Shape, axes: tuple[int, ...]) -> Any:
 def _extreme(
     name: str, a: Any, axis: Any, out: Any, keepdims: Any, initial: Any, where: Any
 ) -> Any:
-    initial = None if _absent(initial) else _started(name, initial, dtype_of(a))
+    initial = None if _absent(initial) else _started(initial, dtype_of(a))
     a, axes = _checked(name, a, axis, initial, where, out, False)
     if where is not True:
         a = select_where(where, a, initial)

@@ -22,7 +22,7 @@ from .concrete import all_known, known
 from .masked import mask_in
 from .rooms import as_mask
 from .storage import Window
-from .writing import check_writable, lifted, write_result
+from .writing import check_writable, each_as, lifted, write_result
 
 _MET = (
     "x.flat[...] = values that are a view of x: NumPy reads each of them after it has written the "
@@ -55,7 +55,9 @@ def _changes(function: Any) -> Callable[[Callable[..., None]], Callable[..., Non
 def _fitting(values: Any, dtype: Any) -> Any:
     """Python numbers, and lists of them, in ``dtype``: OverflowError for one that does not fit."""
     is_plain = all(isinstance(leaf, (bool, int, float)) for leaf in leaves_of(values))
-    return np.asarray(values, dtype) if is_plain else values
+    if is_plain:
+        return np.asarray(values, dtype)
+    return each_as(values, dtype) if getattr(values, "_is_weak", False) else values
 
 
 def _safely(name: str, values: Any, dtype: Any) -> Any:

@@ -324,12 +324,16 @@ def _room_of(shape: Any) -> tuple[tuple[int, ...], tuple[slice, ...]] | None:
 
 def _filled(shape: Any, fill_value: Any, dtype: Any = None, **options: Any) -> Any:
     """``np.full`` of a traced value, or of a traced size."""
+    from .writing import each_as
+
     room = None if all_known([shape]) else _room_of(shape)
     if room is not None:
         return make("full", (room[0], fill_value), {"dtype": dtype, **options})[room[1]]
     shape = _sizes(shape)
     if not hasattr(type(fill_value), "__mlc_lift__"):
         return np.full(shape, fill_value, dtype, **options)
+    if dtype is not None:
+        fill_value = each_as(fill_value, np.dtype(dtype))
     whole = _converted("array", np.broadcast_to(fill_value, shape))
     return whole if dtype is None else whole.astype(dtype)
 
@@ -359,8 +363,10 @@ def _converted(name: str, value: Any, dtype: Any = None, *rest: Any, **options: 
 def _whole(name: str, value: Any, dtype: Any, order: str | None, copy: bool | None) -> Any:
     """``value`` as an array of ``dtype`` in this order, a copy if asked for or needed."""
     from .operators import from_sequence
+    from .writing import each_as
 
     if not hasattr(type(value), "__mlc_known__"):
+        value = value if dtype is None else each_as(value, np.dtype(dtype))
         value = value.array() if is_arrays(value) else from_sequence(value)
         return value if dtype is None or value.dtype == np.dtype(dtype) else value.astype(dtype)
     if dtype is not None and value.dtype != np.dtype(dtype):

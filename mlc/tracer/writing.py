@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ..errors import ArgumentError, DTypeError, ShapeError
-from ..ops.op import CURRENT, leaves_of
+from ..ops.op import CURRENT, is_held, leaves_of
 from .concrete import all_known, are_rows_numbers, known, plain
 from .masked import mask_in
 from .masked_stores import store
@@ -31,7 +31,7 @@ def assign(target: Tracer, key: Any, value: Any) -> None:
     if isinstance(value, str):  # the number that it says, or NumPy's ValueError
         value = np.full((), value, np.dtype(target.dtype))[()]
     is_array = hasattr(value, "dtype")
-    key, value = plain(key), plain(as_operand(_each_as(value, target.dtype)))
+    key, value = plain(key), plain(as_operand(each_as(value, target.dtype)))
     if isinstance(value, complex) or getattr(getattr(value, "dtype", None), "kind", "") == "c":
         raise DTypeError(
             f"a complex value cannot be stored in a {target.dtype.name} array, which would lose "
@@ -77,10 +77,15 @@ def _names_element(target: Tracer, key: Any) -> bool:
     )
 
 
-def _each_as(value: Any, dtype: np.dtype[Any]) -> Any:
-    """``value``, traced integers in lists as ``dtype``: NumPy converts each by itself."""
-    if type(value) in (list, tuple):
-        return type(value)(_each_as(item, dtype) for item in value)
+def each_as(value: Any, dtype: np.dtype[Any]) -> Any:
+    """``value``, traced integers in lists as ``dtype``: NumPy converts each by itself, and raises
+    OverflowError for Python's that do not fit."""
+    kind: Any = list if isinstance(value, list) and not is_held(value) else type(value)
+    if kind in (list, tuple):
+        return kind(each_as(item, dtype) for item in value)
+    if type(value) is int and dtype.kind in "iu":
+        dtype.type(value)
+        return value
     is_traced = hasattr(type(value), "__mlc_lift__") and known(value) is value
     kind = getattr(getattr(value, "dtype", None), "kind", "")
     return value.astype(dtype) if is_traced and kind in "iu" and dtype.kind in "iuf" else value
