@@ -15,7 +15,7 @@ from ..errors import ArgumentError, AxisError, ShapeError
 from ..ir.expr import Expr, as_expr, const
 from ..ir.expr import cast as cast_expr
 from .limits import note_conversion
-from .op import CURRENT
+from .op import why_unrolled
 
 Shape = tuple[int, ...]
 
@@ -115,11 +115,14 @@ def is_only_axis(shape: Shape, axis: Any) -> bool:
 
 def as_sizes(name: str, shape: Any) -> Shape:
     """``shape`` (an int or a sequence of ints) as a tuple."""
-    items = tuple(shape) if isinstance(shape, (tuple, list, np.ndarray)) else (shape,)
+    is_traced_row = hasattr(type(shape), "__mlc_lift__") and shape.ndim == 1
+    is_row = is_traced_row or isinstance(shape, (tuple, list, np.ndarray))
+    items = tuple(shape) if is_row else (shape,)
     try:
         return tuple(operator.index(item) for item in items)
     except TypeError:
+        text = "expected a shape of integers"
         raise ShapeError(
-            f"{name}: expected a shape of integers, got {shape!r}; sizes are static: take them "
-            "from .shape or make the argument static"
+            f"{name}: {text}, got {shape!r}; sizes are static: take them from .shape or make the "
+            f"argument static{why_unrolled(text)}"
         ) from None

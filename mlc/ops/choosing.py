@@ -30,7 +30,7 @@ from .elementwise import astype
 from .index import getitem, take
 from .join import stack
 from .moving import closed, is_inside_loop
-from .op import CURRENT, implements, op
+from .op import CURRENT, implements, op, why_unrolled
 from .programs import Writer
 from .promotion import dtype_of
 from .shape import ravel, reshape
@@ -70,11 +70,9 @@ def room_for(name: str, size: Any) -> int:
     """``size``, checked; without one an error says why it is needed."""
     if size is None:
         text = "finds as much as the data decide, and shapes must be known while tracing"
-        reason = getattr(getattr(CURRENT.get(), "unrolled", None), "message", text)
-        also = "" if text in reason else f"; the loop around it cannot be native: {reason}"
         raise UnsupportedError(
             f"np.{name} of traced values {text}; give size=, which leaves room for that many, or "
-            f"use np.where(mask, new, old){also}"
+            f"use np.where(mask, new, old){why_unrolled(text)}"
         )
     if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 0:
         raise ArgumentError(f"np.{name}: size must be a number of elements, got {size!r}")

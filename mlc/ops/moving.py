@@ -165,6 +165,13 @@ def from_end(extent: Extent, place: int) -> Tensor:
     return _scalar(extent.length[()] + place, "place")
 
 
+def is_traced_number(value: Any) -> bool:
+    """Whether ``value`` is a length, or an integer that is not known while tracing."""
+    if isinstance(value, Extent):
+        return True
+    return _traced(value) and not value.shape and value.dtype.kind in "iu"
+
+
 def length_from(count: Tensor, bound: int) -> Extent:
     """The length of an array that has ``count`` of ``bound`` rows, one of 0 to ``bound``."""
     return Extent(bound, count, simplify(_symbolic(count[()]), _ranges()))

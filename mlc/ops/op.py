@@ -296,6 +296,13 @@ _program = Op(_program_called, "te.call", False, {})
 set_values(lambda program, values, name: _program(*values, program=program, name=name))
 
 
+def why_unrolled(text: str) -> str:
+    """For an error that says ``text``: why the loop around is not native, where that is another
+    reason."""
+    reason = getattr(getattr(CURRENT.get(), "unrolled", None), "message", text)
+    return "" if text in reason else f"; the loop around it cannot be native: {reason}"
+
+
 def is_held(value: Any) -> bool:
     """Whether ``value`` is a list that is held in arrays: see `mlc.tracer.grown`."""
     return isinstance(value, list) and getattr(value, "is_native", False)

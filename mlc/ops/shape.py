@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import te
-from ..errors import ShapeError, UnsupportedError
+from ..errors import ShapeError
 from ..ir.expr import Expr, const
 from ..ir.simplify import simplify
 from ..te.extent import is_open
@@ -89,9 +89,11 @@ def reshape(a: Any, shape: Any = None, order: str = "C", *, copy: Any = None) ->
         raise ShapeError(
             f"reshape: only order='C' is supported, got {order!r}; transpose before and after"
         )
+    from .open_reshape import has_open_size, reshaped_open
+
     given = shape_of(a)
-    if is_open(given):
-        return _reshaped_open(a, shape)
+    if is_open(given) or has_open_size(shape):
+        return reshaped_open(a, shape)
     sizes = as_sizes("reshape", shape)
     total = size_of(given)
     if sizes.count(-1) > 1:
@@ -112,27 +114,6 @@ def reshape(a: Any, shape: Any = None, order: str = "C", *, copy: Any = None) ->
             f"{size_of(sizes)}"
         )
     return reshape_to(a, shape=sizes)
-
-
-def _reshaped_open(a: Any, shape: Any) -> Any:
-    """Of what has an axis whose length only the running loop knows: one that has the same axes and
-    others of size 1."""
-    from .index import getitem
-
-    wanted = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
-    kept = [n for n in shape_of(a) if not (type(n) is int and n == 1)]
-    taken = [n for n in wanted if not (type(n) is int and n == 1)]
-    fits = [n == k or type(n) is int and n == -1 and is_open((k,)) for n, k in zip(taken, kept)]
-    if len(taken) != len(kept) or not all(fits) or wanted.count(-1) > 1:
-        raise UnsupportedError(
-            f"reshape of {shape_of(a)} to {shape}: one of the lengths is known only when the loop "
-            f"runs, so axes of size 1 can be added or left out, and nothing else"
-        )
-    if wanted == (-1,) and len(shape_of(a)) == 1:
-        return a
-    ones = tuple(0 if type(n) is int and n == 1 else slice(None) for n in shape_of(a))
-    new = tuple(None if type(n) is int and n == 1 else slice(None) for n in wanted)
-    return getitem(getitem(a, ones), new)
 
 
 @implements(np.ravel)

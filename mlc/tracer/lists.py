@@ -16,12 +16,14 @@ import numpy as np
 from ..ops.op import CURRENT, is_held, leaves_of
 from .concrete import all_known, made_of_constants, plain
 from .grown import Grown
+from .implementations import signature_of
 
 KINDS = (type(np.sum),)  # of the functions that hand calls over to the class of an argument
 _OF_ARRAYS = frozenset({
     "concatenate", "concat", "stack", "vstack", "row_stack", "hstack", "dstack", "column_stack",
     "multi_dot", "lexsort", "choose", "select", "piecewise", "einsum", "meshgrid",
 })  # fmt: skip
+_SIZES = frozenset({"shape", "newshape", "new_shape", "window_shape", "dims", "reps"})
 
 
 @functools.cache
@@ -38,10 +40,23 @@ def taking_lists(function: Any) -> Callable[..., Any]:
             or not any(map(holds_traced, (*args, *kwargs.values())))
         ):
             return made_of_constants(function(*args, **kwargs), args, kwargs)
-        named = {k: v if k == "out" else convert(v) for k, v in kwargs.items()}
-        return function(*map(convert, args), **named)
+        kept = _kept_by(function)
+        named = {k: v if k in kept else convert(v) for k, v in kwargs.items()}
+        return function(*(v if n in kept else convert(v) for n, v in enumerate(args)), **named)
 
     return call
+
+
+@functools.cache
+def _kept_by(function: Any) -> frozenset[Any]:
+    """The names and places of the arguments that stay what they are: those of sizes, each of which
+    is asked for on its own, and the array that takes the result."""
+    try:
+        names = [*signature_of(function).parameters]
+    except ValueError:  # some of NumPy's are written in C
+        names = []
+    sizes = ((place, name) for place, name in enumerate(names) if name in _SIZES)
+    return frozenset({"out", *(key for pair in sizes for key in pair)})
 
 
 @functools.cache

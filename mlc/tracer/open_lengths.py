@@ -9,13 +9,15 @@ with what is beyond the length left out, or put where it does not matter.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from ..dtypes import boolean
 from ..errors import UnsupportedError
 from ..ir.rewrite import loads_of
+from ..ops.broadcast import as_axes
 from ..ops.moving import closed, moving_view, places_of
 from ..ops.op import NUMPY_FUNCTIONS
 from ..te.extent import Extent, is_open
@@ -76,6 +78,8 @@ def _is_chosen(extent: Any) -> bool:
 
 def opened(whole: Any, shape: tuple[Any, ...]) -> Any:
     """The part of ``whole`` that an array of ``shape`` has."""
+    if not is_open(shape):
+        return whole
     return moving_view(whole, [], items=places_of(shape))
 
 
@@ -111,11 +115,21 @@ def _reduced(function: Any) -> Callable[..., Any]:
         where = options.pop("where", True)
         mask = held(x)
         if where is not True:
-            wide: Any = np.broadcast_to(where, x._seen[1].shape)
+            wide = np.logical_and(where, _filled(True, x, boolean))
             mask = np.logical_and(mask, closed(wide, fill=False))
-        return function(closed(x, fill=0), *args, where=mask, **options)
+        found = function(closed(x, fill=0), *args, where=mask, **options)
+        return opened(found, _left(x, args, options))
 
     return reduce
+
+
+def _left(x: Tracer, args: Sequence[Any], options: dict[str, Any]) -> tuple[Any, ...]:
+    """The shape of what a reduction along the axis that ``args`` or ``options`` name gives."""
+    shape = x._seen[1].shape
+    gone = as_axes("axis", [*args, options.get("axis")][0], len(shape))
+    if options.get("keepdims"):
+        return tuple(1 if d in gone else n for d, n in enumerate(shape))
+    return tuple(n for d, n in enumerate(shape) if d not in gone)
 
 
 @_as_form(np.median, np.quantile, np.percentile)
@@ -127,9 +141,11 @@ def _middle(function: Any) -> Callable[..., Any]:
         axis = options.get("axis", (args[1:] if function is not np.median else args)[:1] or None)
         axis = axis[0] if isinstance(axis, tuple) and len(axis) == 1 else axis
         missing = np.any(np.isnan(x), axis=axis, keepdims=bool(options.get("keepdims")))
-        return np.where(
-            missing, x.dtype.type(np.nan), ignoring(closed(x, fill=np.nan), *args, **options)
-        )
+        found = ignoring(closed(x, fill=np.nan), *args, **options)
+        places = args if function is np.median else args[1:]
+        left = _left(x, places, options)
+        more = found.shape[: found.ndim - len(left)]  # one for each of several quantiles
+        return np.where(missing, x.dtype.type(np.nan), opened(found, (*more, *left)))
 
     return middle
 
@@ -187,8 +203,12 @@ def _like(function: Any) -> Callable[..., Any]:
     fill = int(function is np.ones_like)
 
     def like(x: Tracer, dtype: Any = None, **_: Any) -> Any:
-        from ..ops.create import filled
-
-        return filled(fill, shape=x._seen[1].shape, dtype=x.dtype if dtype is None else dtype)
+        return _filled(fill, x, x.dtype if dtype is None else dtype)
 
     return like
+
+
+def _filled(value: Any, x: Tracer, dtype: Any) -> Any:
+    from ..ops.create import filled
+
+    return filled(value, shape=x._seen[1].shape, dtype=dtype)

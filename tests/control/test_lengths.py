@@ -27,11 +27,12 @@ COMPUTED = (
     "np.cumsum(x[:i+1])[i]", "np.sort(x[:i+1])[0]", "np.concatenate([x[:i+1], x]).sum()",
     "x[:i+1].reshape(-1, 1).sum()", "np.std(x[:i+1])", "np.stack([x[:i], x[:i]]).sum()",
     "x[:i].shape[0] * 2", "np.ones_like(x[:i]).sum()", "1.0 / x[:i+1].size",
+    "m[:i+1].ravel().sum()", "m[:i+1].reshape(-1)[-1]", "x[:2*(i//2)].reshape(2, -1).sum()",
     "np.ones(x[:i].shape).sum()", "np.full((2, len(x[i:])), 1.5).sum()",
 )  # fmt: skip
 REFUSED = (
     "x[:i+1][::-2].sum()", "x[:i+1].reshape(2, -1).sum()", "x[:i+1][3::-1].sum()", "x[:i].nbytes",
-    "(x[:i+1] * x[:3]).sum()", "m[:i+1].ravel().sum()",
+    "(x[:i+1] * x[:3]).sum()",
 )  # fmt: skip
 
 
