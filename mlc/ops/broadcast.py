@@ -15,7 +15,7 @@ from ..errors import ArgumentError, AxisError, ShapeError
 from ..ir.expr import Expr, as_expr, const
 from ..ir.expr import cast as cast_expr
 from .limits import note_conversion
-from .op import why_unrolled
+from .op import CURRENT, why_unrolled
 
 Shape = tuple[int, ...]
 

@@ -20,9 +20,10 @@ from ..ir.expr import cast as cast_expr
 from .broadcast import as_tensor, broadcast_shape, element, shape_of
 from .limits import note_conversion
 from .op import CURRENT, Op, implements, op
-from .promotion import common_dtype, dtype_of, ufunc_dtypes
+from .promotion import cast_inputs, common_dtype, dtype_of, ufunc_dtypes
 
 Formula = Callable[..., Any]
+_CLIP: np.ufunc = (np._core if hasattr(np, "_core") else np.core).umath.clip
 
 
 def rounded_product(a: Expr, b: Expr) -> Expr:
@@ -197,6 +198,9 @@ def clip(
     *,
     min: Any = None,
     max: Any = None,
+    dtype: Any = None,
+    casting: Any = "same_kind",
+    subok: bool = True,
 ) -> Any:
     """np.clip: values below ``a_min`` become ``a_min``, those above ``a_max`` become ``a_max``."""
     if a_min is not None and min is not None or a_max is not None and max is not None:
@@ -205,7 +209,21 @@ def clip(
     high = a_max if max is None else max
     if getattr(a, "_is_weak", False):  # NumPy makes an array of it first
         a = a._detached()
-    return clip_between(np.asarray(a)[()] if type(a) in (int, float) else a, low, high)
+    a = np.asarray(a)[()] if type(a) in (int, float) else a
+    if dtype is not None or casting != "same_kind":
+        a, low, high = _clipped_as(a, low, high, dtype, casting)
+    return clip_between(a, low, high)
+
+
+def _clipped_as(a: Any, low: Any, high: Any, dtype: Any, casting: Any) -> tuple[Any, ...]:
+    """The arguments of `clip_between` in the dtype that np.clip computes in."""
+    given = dtype_of(a)
+    if given.is_integer:
+        low, high = (_within(bound, given) for bound in (low, high))
+    args = [value for value in (a, low, high) if value is not None]
+    ufunc = (np.positive, np.maximum if high is None else np.minimum, _CLIP)[len(args) - 1]
+    wanted = iter(cast_inputs(ufunc, tuple(args), dtype, casting))
+    return tuple(v if v is None else astype(v, dtype=next(wanted)) for v in (a, low, high))
 
 
 @op(promotes=True)

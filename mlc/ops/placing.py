@@ -20,13 +20,15 @@ from ..errors import UnsupportedError
 from ..ir.expr import Expr, cast, const, select
 from ..ir.program import Program
 from ..te.extent import Extent
+from ..te.inline import resolve_loads
+from ..te.tensor import Compute
 from .broadcast import Shape, as_tensor, broadcast_shape, element, shape_of, size_of
 from .elementwise import astype
 from .index import Items, result_layout
 from .moving import closed
-from .op import op
+from .op import UFUNCS, Op, op
 from .programs import Writer, beside, nested, threads
-from .promotion import ufunc_dtypes
+from .promotion import dtype_of, ufunc_dtypes
 
 TABLE_LIMIT = 1 << 22  # bytes of a table of writers that is built in while tracing
 BLOCK = 64  # places that are looked at together before something is written to them
@@ -64,8 +66,11 @@ def put(x: Any, indices: Sequence[Any], value: Any, items: Items) -> Any:
 
 
 def accumulate_at(ufunc: np.ufunc, x: Any, indices: Sequence[Any], value: Any, items: Items) -> Any:
-    """What ``x`` is after ``ufunc.at(x, key, value)``."""
-    if ufunc not in COMBINE:
+    """What ``x`` is after ``ufunc.at(x, key, value)``, or ``ufunc.at(x, key)``, where the value
+    does not matter."""
+    if ufunc.nin == 1:
+        _applied(ufunc, te.placeholder((), dtype_of(x))[()])  # or says why it cannot be
+    elif ufunc not in COMBINE:
         known = ", ".join(f"np.{f.__name__}" for f in COMBINE)
         raise UnsupportedError(f"np.{ufunc.__name__}.at cannot be traced; it works for {known}")
     return put_at(x, list(indices), value, items=items, ufunc=ufunc)
@@ -132,7 +137,8 @@ def put_at(x: Any, indices: Any, value: Any, *, items: Items, ufunc: Any) -> Any
         tensors = [as_tensor(closed(t, fill=0)) for t in tensors]
         value = as_tensor(closed(value, fill=0))
     spread, at, part = result_layout(items, [t.shape for t in tensors])
-    value = as_tensor(astype(value, dtype=x.dtype) if ufunc is None else _typed(ufunc, x, value))
+    is_put = ufunc is None or ufunc.nin == 1
+    value = as_tensor(astype(value, dtype=x.dtype) if is_put else _typed(ufunc, x, value))
     if broadcast_shape("assignment", value.shape, part) != part:
         raise UnsupportedError(f"values of shape {value.shape} do not fit places of shape {part}")
     if not x.size or not size_of(part):
@@ -269,7 +275,9 @@ class PutAt:
     ) -> None:
         """One element to its place."""
         target, fresh = self.target(before, after, at_axis), self.value(before, chosen, after)
-        if self.ufunc is not None:
+        if self.ufunc is not None and self.ufunc.nin == 1:
+            fresh = _applied(self.ufunc, self.out[tuple(target)])
+        elif self.ufunc is not None:
             old = cast(self.out[tuple(target)], fresh.dtype)
             fresh = COMBINE[self.ufunc](old, fresh)
         self.w.store(self.out, target, cast(fresh, self.out.dtype))
@@ -306,6 +314,20 @@ def _in_blocks(
     with w.repeat(i[()] < count):
         one(i[()])
         w.set(i, i[()] + 1)
+
+
+def _applied(ufunc: np.ufunc, old: Expr) -> Expr:
+    """``ufunc`` of one element."""
+    made, blank = UFUNCS.get(ufunc), te.placeholder((), old.dtype)
+    found = made.body(blank) if isinstance(made, Op) else None
+    if found is blank:
+        return old
+    if not isinstance(found, te.Tensor) or not isinstance(found.op, Compute):
+        raise UnsupportedError(
+            f"np.{ufunc.__name__}.at cannot be traced; where no place is met twice, write "
+            f"x[key] = np.{ufunc.__name__}(x[key])"
+        )
+    return resolve_loads(found.op.body[0], lambda load: old if load.source is blank else None)
 
 
 def _typed(ufunc: np.ufunc, x: te.Tensor, value: Any) -> Any:

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import DType, as_dtype, bfloat16, boolean, float16, float32, float64, int64
-from ..errors import DTypeError
+from ..errors import DomainError, DTypeError
 
 Operand = Any  # te.Tensor, a NumPy scalar, or a Python bool, int or float
+CASTINGS = "no", "equiv", "safe", "same_kind", "unsafe"
 _Key = Any  # DType, int or float
 
 
@@ -41,6 +42,11 @@ def _key(value: Operand) -> _Key:
 
 def _numpy(key: _Key) -> Any:
     return key.numpy if isinstance(key, DType) else key
+
+
+def _asked(value: Any) -> Any:
+    """What speaks for ``value`` when NumPy is asked: a dtype, or the type of a Python number."""
+    return value if isinstance(value, (type, np.dtype)) else _numpy(_key(value))
 
 
 def ufunc_dtypes(
@@ -74,8 +80,36 @@ def signed_inputs(
     if isinstance(signature, str) and "->" in signature:
         left, right = signature.split("->")
         signature = tuple(map(np.dtype, left.strip() + right.strip()))
-    given = tuple(_numpy(_key(arg)) for arg in args) + (None,) * ufunc.nout
+    given = tuple(map(_asked, args)) + (None,) * ufunc.nout
     return ufunc.resolve_dtypes(given, signature=signature, casting=casting)[: ufunc.nin]
+
+
+def check_casting(ufunc: np.ufunc, args: tuple[Operand, ...], dtype: Any, casting: Any) -> None:
+    """DTypeError where ``ufunc(*args, dtype=dtype, casting=casting)`` would have to cast an
+    argument as a rule stricter than "same_kind" does not allow."""
+    if casting not in ("same_kind", "unsafe"):
+        cast_inputs(ufunc, args, dtype, casting)
+
+
+def cast_inputs(
+    ufunc: np.ufunc, args: tuple[Operand, ...], dtype: Any, casting: Any
+) -> tuple[np.dtype[Any], ...]:
+    """What ``ufunc(*args, dtype=dtype, casting=casting)`` converts its arguments to; DTypeError
+    where the rule does not allow that."""
+    if casting not in CASTINGS:
+        names = ", ".join(map(repr, CASTINGS))
+        raise DomainError(f"casting must be one of {names}, got {casting!r}")
+    wanted = None if dtype is None else np.dtype(getattr(dtype, "numpy", dtype))
+    asked = [_asked(arg) for arg in args]
+    samples = [kind(1) if isinstance(kind, type) else np.zeros((0, 0), kind) for kind in asked]
+    options: Any = {"casting": casting, **({} if wanted is None else {"dtype": wanted})}
+    try:
+        ufunc(*samples, **options)  # resolve_dtypes breaks down where it has to say no
+    except TypeError as error:
+        raise DTypeError(f"{error}; convert the arguments with .astype(...)") from None
+    signature = (None,) * ufunc.nin + (wanted,) * ufunc.nout
+    rule = "unsafe" if casting == "unsafe" else "same_kind"
+    return signed_inputs(ufunc, args, signature, rule)
 
 
 @lru_cache(maxsize=4096)

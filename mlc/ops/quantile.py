@@ -138,21 +138,12 @@ def _read_places(n: int, shares: Any) -> tuple[int, ...]:
 def _rows(
     a: Any, axis: Any, name: str, shares: Any = None, ignores: bool = False
 ) -> tuple[Any, Shape, Shape]:
-    """``a`` with the axes that are folded flattened to the last one, sorted along it, or as far as
-    the quantiles ``shares`` need it, of the numbers alone if it ``ignores`` NaN; the shape of the
-    result, and that with keepdims."""
+    """`_folded`, with sorted rows, or as far as the quantiles ``shares`` need it, of the numbers
+    alone if it ``ignores`` NaN."""
     from .selection import numbers_placed_along, pays, placed_along
 
-    shape = shape_of(a)
-    axes = as_axes(f"np.{name}", axis, len(shape))
-    kept = [d for d in range(len(shape)) if d not in axes]
-    rest = tuple(shape[d] for d in kept)
-    if axes != tuple(range(len(kept), len(shape))):
-        a = transpose(a, (*kept, *axes))
-    folded = size_of([shape[d] for d in axes])
-    if len(axes) != 1:
-        a = reshape(a, (*rest, folded))
-    wide = tuple(1 if d in axes else s for d, s in enumerate(shape))
+    a, rest, wide = _folded(a, axis, name)
+    folded = shape_of(a)[-1]
     places = () if shares is None else _read_places(folded, shares)
     if pays(folded, places) and ignores:
         known = tuple(sorted(np.ravel(shares).astype(float).tolist()))
@@ -162,14 +153,29 @@ def _rows(
     return sorted_along(a, axis=len(rest), stable=False), rest, wide
 
 
+def _folded(a: Any, axis: Any, name: str) -> tuple[Any, Shape, Shape]:
+    """``a`` with the axes that are folded flattened to the last one; the shape of the result, and
+    that with keepdims."""
+    shape = shape_of(a)
+    axes = as_axes(f"np.{name}", axis, len(shape))
+    kept = [d for d in range(len(shape)) if d not in axes]
+    rest = tuple(shape[d] for d in kept)
+    if axes != tuple(range(len(kept), len(shape))):
+        a = transpose(a, (*kept, *axes))
+    folded = size_of([shape[d] for d in axes])
+    if len(axes) != 1:
+        a = reshape(a, (*rest, folded))
+    return a, rest, tuple(1 if d in axes else s for d, s in enumerate(shape))
+
+
 def _quantile(
     name: str, a: Any, q: Any, scale: float, axis: Any, out: Any, method: str, keepdims: Any,
     weights: Any, ignore_nan: bool,
 ) -> Any:  # fmt: skip
     if out is not None:
         raise UnsupportedError(f"np.{name} with out= cannot be traced; assign the result instead")
-    if weights is not None:
-        raise UnsupportedError(f"np.{name} with weights= cannot be traced")
+    if weights is not None and method != "inverted_cdf":
+        raise DomainError(f"Only method 'inverted_cdf' supports weights. Got: {method}.")
     if method not in _CONTINUOUS and method not in _DISCRETE:
         known = ", ".join((*_CONTINUOUS, *_DISCRETE))
         raise ArgumentError(f"np.{name}: method must be one of {known}, got {method!r}")
@@ -188,9 +194,18 @@ def _quantile(
     if ignore_nan and not size_of(shape_of(a)):
         return mean(a, axis=axis, keepdims=keepdims)  # for all of q together
     ignores = ignore_nan and dtype_of(a).is_float
-    rows, _, wide = _rows(a, axis, name, None if traced else given, ignores)
+    if weights is None:
+        rows, _, wide = _rows(a, axis, name, None if traced else given, ignores)
+    else:
+        rows, _, wide = _folded(a, axis, name)
     if not shape_of(rows)[-1]:
         raise BoundsError(f"np.{name} of no numbers: shape {shape_of(a)} has none over {axis=}")
+    if weights is not None:
+        from .weighted_quantile import spread_weights, weighted_quantiles
+
+        weights = _folded(spread_weights(name, a, axis, weights), axis, name)[0]
+        found = weighted_quantiles(rows, weights, given, ignores)
+        return reshape(found, (*np.shape(q), *wide)) if keepdims else found
     counts = _counts(rows) if ignores else None
     whole = scale == 1 and dtype_of(q).kind in "iub"
     found = read_quantiles(rows, given, counts, method=method, whole=whole, dtype=dtype)

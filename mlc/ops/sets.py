@@ -25,6 +25,7 @@ from .programs import Writer
 from .promotion import common_dtype, dtype_of
 from .reduce import count_nonzero
 from .scan import cumsum
+from .search import searchsorted
 from .shape import ravel, reshape
 from .sort import order_along, sorted_along
 
@@ -267,11 +268,28 @@ def union1d(ar1: Any, ar2: Any, *, size: Any = None, fill_value: Any = None) -> 
 
 @chosen_by_data(np.intersect1d)
 def intersect1d(
-    ar1: Any, ar2: Any, assume_unique: bool = False, *, size: Any = None, fill_value: Any = None
-) -> Any:
-    """np.intersect1d."""
+    ar1: Any, ar2: Any, assume_unique: bool = False, return_indices: bool = False, *,
+    size: Any = None, fill_value: Any = None,
+) -> Any:  # fmt: skip
+    """np.intersect1d; in the room that is left come indices 0."""
     left, right = _common(ar1, ar2)
+    if return_indices:
+        found = _distinct("intersect1d", left, isin(left, right), size, False, fill_value)
+        values, first, _, counts = found
+        return values, first, _first_in(right, values, counts)
     return _all_distinct("intersect1d", left, lambda x: isin(x, right), size, fill_value)
+
+
+def _first_in(array: Any, values: Any, counts: Any) -> Any:
+    """Where each of ``values``, which ``array`` has, stands there first; 0 for those without
+    ``counts``."""
+    if not size_of(shape_of(array)):
+        return counts
+    array, _ = _closed(array, None)
+    order = order_along(array, axis=0)
+    places = searchsorted(array, values, sorter=order)
+    inside = logic.greater(counts, 0)
+    return select_where(inside, take(order, select_where(inside, places, 0)), 0)
 
 
 @chosen_by_data(np.setdiff1d)

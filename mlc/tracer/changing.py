@@ -215,40 +215,27 @@ def at(ufunc: np.ufunc, target: Any, key: Any, value: Any = None) -> None:
             f"made in the function; pass it as an argument"
         )
     check_writable(target)
+    if ufunc.nout > 1:
+        raise ValueError("Only single output ufuncs supported at this time")
     key = plain(key)
-    if ufunc.nin == 1:
-        _once_each(ufunc, target, key)
-        return
     value = strong(np.asarray(value) if isinstance(value, (list, tuple)) else value)
+    given = () if value is None else (value,)
     if mask_in(key):
         if sum(np.ndim(part) > 0 for part in (key if isinstance(key, tuple) else (key,))) > 1:
             raise UnsupportedError(
                 f"np.{ufunc.__name__}.at with a traced mask beside other arrays cannot be traced: "
                 f"places may be met twice; use np.where or a loop"
             )
-        target[key] = ufunc(target[key], value)  # no place is met twice
+        target[key] = ufunc(target[key], *given)  # no place is met twice
         return
     items, arrays = parse_key(target.shape, key)
     if not any(np.shape(array) for array in arrays):
         part = target[key if isinstance(key, tuple) else (key,)]
-        target[key] = ufunc(part, value)
+        target[key] = ufunc(part, *given)
         return
     old = target._tensor
-    target._write(accumulate_at(ufunc, old, lifted(arrays), lifted(value), items))
-
-
-def _once_each(ufunc: np.ufunc, target: Any, key: Any) -> None:
-    """``ufunc.at(target, key)`` for a key that names no place twice."""
-    if all_known([key]):
-        met = np.zeros(target.shape, np.int64)
-        np.add.at(met, key, 1)
-        if met.size and met.max() <= 1:
-            target[key] = ufunc(target[key])
-            return
-    raise UnsupportedError(
-        f"np.{ufunc.__name__}.at works where the places are known while tracing and no two are "
-        f"equal, for then x[key] = np.{ufunc.__name__}(x[key]) is the same; these are not"
-    )
+    operand = 0 if value is None else lifted(value)
+    target._write(accumulate_at(ufunc, old, lifted(arrays), operand, items))
 
 
 def _in_turn(values: Any, part: Any) -> Any:

@@ -29,6 +29,10 @@ DOUBT = (
     "whether {} is a view or a copy depends on the order of the array's elements in memory, which "
     "is not known while tracing, so neither can be written to; make a .copy() before, which has C's"
 )
+_NOT_KNOWN = (
+    "order={!r} asks for the order of the elements in memory, which is not known while tracing; "
+    "name 'C' or 'F'"
+)
 _LIKE_UFUNCS = frozenset({
     np.where, np.clip, np.round, np.copy, np.zeros_like, np.ones_like, np.empty_like, np.full_like,
     np.nan_to_num, np.isclose, np.astype, np.fix, np.isposinf, np.isneginf,
@@ -190,20 +194,30 @@ def copied_in(order: str, copy: Any, value: Any) -> Any:
 
 def resolved(order: str, value: Any) -> str:
     """ "C" or "F" for what NumPy calls ``order``: "A" is "F" for arrays that lie in that."""
-    if order not in ("A", "K"):
+    if order != "A":
         return order
     is_c, is_fortran = is_in_order(value, "C"), is_in_order(value, "F")
     if is_c is None:
+        raise UnsupportedError(_NOT_KNOWN.format(order))
+    return "F" if is_fortran and not is_c else "C"
+
+
+def axes_in_memory(value: Any) -> tuple[int, ...]:
+    """The axes of ``value`` in the order in which ``np.ravel(value, order="K")`` follows them: that
+    along which neighbours lie farthest apart first. UnsupportedError where that is not known."""
+    if is_in_order(value, "C"):
+        return tuple(range(value.ndim))
+    part = value._parts[0] if _is_complex(value) else value
+    found = layout(part) if _is_traced(part) else np.asarray(part)
+    if found is None:
+        raise UnsupportedError(_NOT_KNOWN.format("K"))
+    apart = [abs(step) for step in found.strides]
+    if any(size > 1 and not step for size, step in zip(found.shape, apart, strict=True)):
         raise UnsupportedError(
-            f"order={order!r} asks for the order of the elements in memory, which is not known "
-            f"while tracing; name 'C' or 'F'"
+            "order='K' of an array that is broadcast, whose elements share memory, cannot be "
+            "traced; name 'C' or 'F'"
         )
-    if order == "A" or is_c or is_fortran:
-        return "F" if is_fortran and not is_c else "C"
-    raise UnsupportedError(
-        "order='K' of an array that is contiguous in neither C's nor Fortran's order cannot be "
-        "traced; name 'C' or 'F'"
-    )
+    return tuple(sorted(range(value.ndim), key=lambda axis: -apart[axis]))
 
 
 def is_in_order(value: Any, order: str) -> bool | None:

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..errors import ShapeError
 from ..ops.op import leaves_of
-from .memory_order import resolved
+from .memory_order import axes_in_memory, resolved
 
 Arguments = tuple[Any, ...]
 Options = dict[str, Any]
@@ -39,7 +39,11 @@ def _reshaped(function: Any, args: Arguments, kwargs: Options) -> Any:
     if order == "C" and copy is None or len(args) < count or options:
         return None
     a, *shape = args[:count]
-    if resolved(order, a) != "F":
+    if order == "K" and function is np.ravel:
+        found = np.ravel(np.transpose(a, axes_in_memory(a)))
+    elif order == "K":
+        raise ValueError("order 'K' is not permitted for reshaping")
+    elif resolved(order, a) != "F":
         found = function(a, *shape)
     elif function is np.ravel:
         found = np.ravel(np.transpose(a))

@@ -33,6 +33,7 @@ REDUCED_BY: dict[Any, np.ufunc] = {
 }  # fmt: skip
 _UFUNC_LIKE = frozenset({np.clip, np.fix})  # which take out=(a,), too
 _JOINING = frozenset({np.concatenate, np.stack})
+_CAST = _JOINING | {np.clip}  # which have a casting=
 _NUMBER_OF_PLACES = frozenset({np.argmax, np.argmin, np.nanargmax, np.nanargmin})
 
 
@@ -151,7 +152,7 @@ def round_into(place: Any, args: tuple[Any, ...], options: dict[str, Any]) -> An
 
 def casting_of(function: Any, options: dict[str, Any]) -> Any:
     """The rule by which a result of ``function`` is cast to the dtype of ``out=``."""
-    return options.get("casting", "same_kind") if function in _JOINING else "same_kind"
+    return options.get("casting", "same_kind") if function in _CAST else "same_kind"
 
 
 def is_joined(

@@ -117,9 +117,11 @@ def _settled(
     signature = options.pop("signature", options.pop("sig", None))
     if signature is not None:
         inputs = _signed(ufunc, inputs, signature, casting)
-    elif casting not in ("same_kind", "unsafe", "safe") or casting == "safe" and "dtype" in options:
-        options["casting"] = casting  # without dtype=, what is chosen is safe anyway
-    elif casting == "unsafe" and "dtype" in options:
+    elif casting != "unsafe":
+        from ..ops.promotion import check_casting
+
+        check_casting(ufunc, inputs, options.get("dtype"), casting)
+    elif "dtype" in options:
         inputs = _converted(ufunc, inputs, options["dtype"])
     return inputs, options, order
 

@@ -30,8 +30,10 @@ def assign(target: Tracer, key: Any, value: Any) -> None:
     check_writable(target)
     if isinstance(value, str):  # the number that it says, or NumPy's ValueError
         value = np.full((), value, np.dtype(target.dtype))[()]
-    is_array = hasattr(value, "dtype")
-    key, value = plain(key), plain(as_operand(each_as(value, target.dtype)))
+    key, is_array = plain(key), hasattr(value, "dtype")
+    if isinstance(value, (list, tuple)) and _names_element(target, key) and not bools_as_axes(key):
+        value = _as_element(value, target.dtype)
+    value = plain(as_operand(each_as(value, target.dtype)))
     if isinstance(value, complex) or getattr(getattr(value, "dtype", None), "kind", "") == "c":
         raise DTypeError(
             f"a complex value cannot be stored in a {target.dtype.name} array, which would lose "
@@ -75,6 +77,18 @@ def _names_element(target: Tracer, key: Any) -> bool:
         and getattr(part.dtype, "kind", "") in ("i", "u")
         for part in parts
     )
+
+
+def _as_element(value: Any, dtype: np.dtype[Any]) -> Any:
+    """What one element of ``dtype`` becomes of a list or a tuple: its truth, or NumPy's error."""
+    if dtype.kind == "b":
+        return bool(value)
+    if dtype.kind in "iu":
+        name = "list" if isinstance(value, list) else "tuple"
+        raise TypeError(
+            f"int() argument must be a string, a bytes-like object or a real number, not {name!r}"
+        )
+    raise ValueError("setting an array element with a sequence.")
 
 
 def each_as(value: Any, dtype: np.dtype[Any]) -> Any:

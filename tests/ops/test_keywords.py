@@ -38,6 +38,29 @@ CALLS: dict[str, Callable[[Any], Any]] = {
 }
 
 
+CASTS: dict[str, Callable[..., Any]] = {
+    "add": np.add,
+    "add a number": lambda x, y, **options: np.add(x, 1, **options),
+    "add a float": lambda x, y, **options: np.add(1.5, x, **options),
+    "root": lambda x, y, **options: np.sqrt(x, **options),
+    "clip": lambda x, y, **options: np.clip(x, 0, y, **options),
+    "clip by numbers": lambda x, y, **options: x.clip(-1, 2, **options),
+    "clip by a float": lambda x, y, **options: np.clip(x, None, 2.5, **options),
+    "clip from below": lambda x, y, **options: np.clip(x, 1, None, **options),
+}
+
+
+@pytest.mark.parametrize("casting", ["no", "equiv", "safe", "same_kind", "unsafe", "none"])
+@pytest.mark.parametrize("name", CASTS)
+def test_rules_of_casting(name: str, casting: Any) -> None:
+    x = np.array([3, 0, 7, 1])
+    for dtype in (None, np.float32, np.int64):
+        function = lambda x, y: CASTS[name](x, y, casting=casting, dtype=dtype)
+        for pair in ((np.int64, np.int64), (np.float32, np.float64), (np.uint8, np.int64)):
+            check_against_numpy(function, *(x.astype(kind) for kind in pair))
+    check_against_numpy(lambda x, y: np.add(x, y, casting=casting), x * 1j, x)
+
+
 @pytest.mark.parametrize("name", CALLS)
 def test_as_numpy_or_an_error_of_both(name: str) -> None:
     x = np.array([[1, 5, 2], [3, -4, 9]])

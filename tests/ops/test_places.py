@@ -131,6 +131,30 @@ def test_writes_to_places_come_one_after_the_other(name):
                 compiled(values, *outside)
 
 
+UNARY = np.negative, np.sqrt, np.square, np.logical_not, np.isnan, np.floor, np.abs
+
+
+@pytest.mark.parametrize("ufunc", UNARY)
+def test_what_takes_one_argument_is_done_as_often_as_a_place_is_named(ufunc):
+    def function(x, i):
+        ufunc.at(x, i)
+        ufunc.at(x, [0, 1, 1, 1, -1])
+        ufunc.at(x, (slice(None, None, 2), [0, 0]) if x.ndim > 1 else slice(2))
+        return x
+
+    i = np.array([[2, 3, 3], [3, -1, 2]])
+    for x in (np.arange(1.0, 6), np.arange(40, dtype=np.float32).reshape(5, 8), np.arange(5)):
+        want = x.copy()
+        function(want, i)
+        got = mlc.jit(function)(x.copy(), i)
+        np.testing.assert_allclose(got, want, rtol=1e-6)
+        assert got.dtype == want.dtype
+    with pytest.raises(BoundsError):
+        mlc.jit(function)(np.ones(5), i + 9)
+    with pytest.raises(ValueError, match="Only single output ufuncs"):
+        mlc.jit(lambda x: np.modf.at(x, [0]))(np.ones(3))
+
+
 def test_one_code_writes_to_places_of_many_sizes():
     function = put_by(np.add, (100,), lambda i: i)
     n = mlc.dim("n")

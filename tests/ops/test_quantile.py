@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 import mlc
-from mlc.errors import ArgumentError, DomainError, UnsupportedError
+from mlc.errors import ArgumentError, DomainError
 from mlc.ops.quantile import _CONTINUOUS, _DISCRETE
+from mlc.testing import check_against_numpy
 
 RNG = np.random.default_rng(5)
+KIND = "inverted_cdf"  # the one that takes weights
 SHARES = [0, 0.1, 0.25, 0.5, 0.77, 1]
 with np.errstate(invalid="ignore"):  # NumPy 2.2 has NaN between equal infinities
     SPOILED = np.isnan(np.quantile([np.inf, np.inf], 0.3))
@@ -68,9 +70,9 @@ def test_refused():
             "method must be one of inter",
         ),
         (
-            lambda x: np.quantile(x, 0.5, method="inverted_cdf", weights=x),
-            UnsupportedError,
-            r"np\.quantile with weights= cannot be traced",
+            lambda x: np.quantile(x, 0.5, weights=x),
+            DomainError,
+            r"Only method 'inverted_cdf' supports weights\. Got: linear\.",
         ),
     ]
     for function, error, sentence in refused:
@@ -117,3 +119,45 @@ def test_infinities_and_zeros_as_numpy_has_them(method: str) -> None:
                 if method == "linear" and SPOILED:  # and loses the sign of zeros
                     numbers &= want != 0
                 np.testing.assert_array_equal(np.signbit(got)[numbers], np.signbit(want)[numbers])
+
+
+def weigh(q: Any, **options: Any) -> Any:
+    """The quantiles ``q`` of an array and its weights, by each function that NumPy has."""
+    options["method"] = KIND
+
+    def function(x: Any, w: Any) -> Any:
+        return (
+            np.quantile(x, q, weights=w, **options), np.nanquantile(x, q, weights=w, **options),
+            np.percentile(x, np.multiply(q, 100), weights=w, **options),
+        )  # fmt: skip
+
+    return function
+
+
+def weighed(function: Any, *arrays: Any) -> None:
+    """The numbers are among those given, so that nothing is rounded."""
+    for got, want in zip(mlc.jit(function)(*arrays), function(*arrays), strict=True):
+        np.testing.assert_array_equal(got, want)
+        assert got.dtype == want.dtype
+
+
+def test_weighted_quantiles():
+    x = RNG.integers(0, 9, (3, 7)) / 2
+    x[0, 2] = x[2, 6] = np.nan
+    w = RNG.integers(0, 3, (3, 7)) + np.eye(3, 7)
+    for given, weights in ((x, w), (x[1:2].astype(np.float32), w[:1].astype(np.int32))):
+        for q in (0, 0.25, 1, SHARES):
+            weighed(weigh(q), given, weights)
+            weighed(weigh(q, axis=-1, keepdims=True), given, weights)
+        plain = lambda q, axis: lambda x, w: (np.quantile(x, q, axis, weights=w, method=KIND),)
+        weighed(plain(0.5, 0), given, weights[:, 0] + 1.0)
+        weighed(plain(SHARES, (1, 0)), given, weights.T)
+    weighed(weigh(0.5), x[1] > 1, w[1])
+
+
+def test_weights_that_weigh_nothing_end_in_the_error_of_numpy():
+    x = np.arange(6.0).reshape(2, 3)
+    wrong = (np.zeros((2, 3)), np.full((2, 3), np.nan), x - 1, np.ones(2), np.ones((3, 2)))
+    for axis in (None, 1, (0, 1)):
+        for weights in wrong:
+            check_against_numpy(weigh(0.5, axis=axis), x, weights)

@@ -8,6 +8,7 @@ import pytest
 import mlc
 import mlc.numpy as mnp
 from mlc.errors import ArgumentError, BoundsError, ShapeError, UnsupportedError
+from mlc.testing import check_against_numpy
 
 TARGETS = ("cpu", "interpret", "numpy")
 RNG = np.random.default_rng(5)
@@ -130,6 +131,16 @@ def test_sets():
     same(lambda a, b: mnp.setdiff1d(a, b, size=2), np.setdiff1d(A, B), A, B)
     same(lambda a, b: mnp.setxor1d(a, b, size=3), np.setxor1d(A, B), A, B)
     same(lambda a, b: mnp.setdiff1d(a, b, size=3, fill_value=-1), np.array([3, 7, -1]), A, B)
+
+
+def test_places_of_what_is_in_both():
+    found = lambda a, b: np.intersect1d(a, b, return_indices=True)
+    missing = np.array([np.nan, 5, 1, 5, np.nan])
+    for a, b in ((A, B), (B, A), (X, A[:3]), (A, A[:0]), (A, B + 20), (missing, B), (A + 0j, B)):
+        check_against_numpy(found, a, b)
+    want = np.array([1, 5, -1]), np.array([1, 4, 0]), np.array([0, 1, 0])
+    padded = lambda a, b: mnp.intersect1d(a, b, return_indices=True, size=3, fill_value=-1)
+    same(padded, want, A, B.astype(int))
 
 
 @pytest.mark.parametrize("mask", [X > 3, X % 3, np.zeros((3, 0)), np.zeros((2, 2, 2), bool)])

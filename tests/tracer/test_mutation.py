@@ -184,7 +184,7 @@ REFUSED: list[tuple[Callable[[Any], Any], type[Exception], str]] = [
     (lambda x: x[x > 0] + np.ones(7), ValueError, "add: shapes (18,) and (7,) do not broadcast"),
     (lambda x: x.__setitem__(x > 9, np.ones(7)), ValueError, "cannot assign 7 input values to the"),
     (lambda x: np.add.at(X, 0, x), TypeError, "was not made in the function"),
-    (lambda x: np.negative.at(x, [1, 1]), TypeError, "no two are equal"),
+    (lambda x: np.negative.at(x > 0, [1, 1]), TypeError, "negative"),
     (lambda x: np.hypot.at(x, [0], 1.0), TypeError, "np.hypot.at cannot be traced"),
     (lambda x: np.place(x, x > 0, x.ravel()[:2]), TypeError, "written the ones before"),
     (lambda x: np.place(x[1:], x[1:] > 0, x[:-1]), TypeError, "written the ones before"),
@@ -247,3 +247,21 @@ def test_an_element_that_is_a_bool_takes_the_truth_of_one_element(dtype: Any, sh
     for function in (put, mlc.jit(put)):
         with pytest.raises(ValueError, match="setting an array element with a sequence"):
             function(x.copy(), v)
+
+
+@pytest.mark.parametrize("value", [[0], [], (0,), (), [0, 0], [[]], [False]], ids=str)
+def test_an_element_that_is_a_bool_takes_the_truth_of_a_list(value: Any) -> None:
+    def put(x: Any, i: Any) -> Any:
+        x[0] = x[i] = value
+        return x
+
+    for dtype in (bool, np.int8, float):
+        mlc.testing.check_against_numpy(put, np.arange(3).astype(dtype), 2)
+
+
+def test_an_element_that_is_a_bool_takes_the_truth_of_a_list_of_traced_numbers() -> None:
+    def put(x: Any, y: Any) -> Any:
+        x[0, 1], x[1, 0] = [y[0]], (y[1] > 2, y[0])
+        return x
+
+    mlc.testing.check_against_numpy(put, np.zeros((2, 2), bool), np.zeros(2))

@@ -12,6 +12,7 @@ import numpy as np
 from ...errors import DTypeError, OutsideArrayError, UnsupportedError, warn
 from ...ops.broadcast import broadcast_shape
 from ...ops.op import leaves_of
+from ...ops.promotion import check_casting
 from ..concrete import call_plainly, is_plain_call, known
 from ..dispatch import NUMBERS, as_number, call_function
 from ..implementations import fits, name_of, views
@@ -194,12 +195,14 @@ def call_complex_ufunc(
         found = call_ufunc(ufunc, method, inputs, kwargs)
         return np.where(where, found, found.dtype.type(0))
     dtype = kwargs.pop("dtype", None)
-    kwargs = {k: v for k, v in kwargs.items() if k not in ("casting", "order", "subok")}
+    casting = kwargs.pop("casting", "same_kind")
+    kwargs = {k: v for k, v in kwargs.items() if k not in ("order", "subok")}
     if kwargs:
         stand_in = _stand_in(ufunc)
         if stand_in is not None and fits(stand_in, inputs, kwargs):
             return stand_in(*inputs, **kwargs)
         raise UnsupportedError(f"{name} with {next(iter(kwargs))}= cannot be traced")
+    check_casting(ufunc, tuple(map(key_of, inputs)), dtype, casting)
     result = _elementwise(ufunc, name, inputs, dtype)
     if isinstance(result, Complex):  # a ufunc makes NumPy's numbers, of Python's too
         result = Complex(*map(strong, result._parts))

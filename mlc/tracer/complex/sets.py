@@ -133,10 +133,15 @@ def union1d(ar1: Any, ar2: Any, *, size: Any = None, fill_value: Any = None) -> 
 
 
 @stands_for(np.intersect1d)
-def intersect1d(ar1: Any, ar2: Any, assume_unique: bool = False, *, size: Any = None,
-                fill_value: Any = None) -> Any:  # fmt: skip
+def intersect1d(ar1: Any, ar2: Any, assume_unique: bool = False, return_indices: bool = False, *,
+                size: Any = None, fill_value: Any = None) -> Any:  # fmt: skip
     """np.intersect1d."""
     left, right = _both(ar1, ar2, _as_arrays(ar1, ar2))
+    if return_indices:
+        found = _distinct(left, isin(left, right), True, size, fill_value)
+        values, first, _, counts = found
+        alike = values[:, None] == right
+        return values, first, np.where(counts > 0, np.argmax(alike, axis=1), 0)
     return _distinct(left, isin(left, right), True, size, fill_value)[0]
 
 

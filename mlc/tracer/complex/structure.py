@@ -14,7 +14,7 @@ import numpy as np
 from ...errors import DTypeError, UnsupportedError
 from ..changing import CHANGES
 from ..dispatch import call_function
-from ..memory_order import is_dense_part, layout, resolved, steps_of
+from ..memory_order import axes_in_memory, is_dense_part, layout, resolved, steps_of
 from ..tracer import Tracer
 from .calls import (
     FUNCTIONS,
@@ -124,6 +124,8 @@ def _ravel(by_parts: Callable[..., Any]) -> Callable[..., Any]:
     """np.ravel: a view where the complex elements follow each other, whose parts may not."""
 
     def ravel(a: Any, order: str = "C") -> Any:
+        if order == "K":
+            return np.ravel(np.transpose(a, axes_in_memory(a)))
         if resolved(order, a) == "F":
             return np.ravel(np.transpose(a))
         real = parts_of(a)[0]
@@ -139,6 +141,8 @@ def _reshape(by_parts: Callable[..., Any]) -> Callable[..., Any]:
     """np.reshape."""
 
     def reshape(a: Any, shape: Any, order: str = "C", **options: Any) -> Any:
+        if order == "K":
+            raise ValueError("order 'K' is not permitted for reshaping")
         if resolved(order, a) == "C":
             return by_parts(a, shape, **options)
         sizes = shape if isinstance(shape, (tuple, list)) else (shape,)
