@@ -172,11 +172,7 @@ def clip_between(x: Any, low: Any, high: Any) -> Any:
     given = [bound for bound in (low, high) if bound is not None]
     strong = dtype_of(x) if isinstance(x, te.Tensor) else None
     if strong is not None and strong.is_integer:
-        low = strong.lowest if type(low) is int and low < strong.lowest else low
-        high = strong.highest if type(high) is int and high > strong.highest else high
-        for bound in (low, high):
-            if type(bound) is int:
-                strong.numpy.type(bound)  # or NumPy's OverflowError
+        low, high = _bounds_in(strong, low, high)
     dtype = common_dtype(x, *given)
     args = tuple(v for v in (x, low, high) if v is not None)
 
@@ -215,11 +211,22 @@ def clip(
     return clip_between(a, low, high)
 
 
+def _bounds_in(dtype: DType, low: Any, high: Any) -> tuple[Any, Any]:
+    """The bounds, where Python's integers that bound no number of ``dtype`` are ends of it; raises
+    NumPy's OverflowError for others that it cannot hold."""
+    low = dtype.lowest if type(low) is int and low < dtype.lowest else low
+    high = dtype.highest if type(high) is int and high > dtype.highest else high
+    for bound in (low, high):
+        if type(bound) is int:
+            dtype.numpy.type(bound)
+    return low, high
+
+
 def _clipped_as(a: Any, low: Any, high: Any, dtype: Any, casting: Any) -> tuple[Any, ...]:
     """The arguments of `clip_between` in the dtype that np.clip computes in."""
     given = dtype_of(a)
     if given.is_integer:
-        low, high = (_within(bound, given) for bound in (low, high))
+        low, high = _bounds_in(given, low, high)
     args = [value for value in (a, low, high) if value is not None]
     ufunc = (np.positive, np.maximum if high is None else np.minimum, _CLIP)[len(args) - 1]
     wanted = iter(cast_inputs(ufunc, tuple(args), dtype, casting))

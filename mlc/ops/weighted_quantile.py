@@ -9,7 +9,7 @@ import numpy as np
 from ..dtypes import float64
 from ..errors import ArgumentError, ShapeError
 from . import arithmetic, logic
-from .broadcast import as_axes, shape_of
+from .broadcast import as_axes, as_axis, shape_of
 from .elementwise import astype, select_where
 from .index import getitem, take_along_axis
 from .insisting import insisted
@@ -30,7 +30,9 @@ def spread_weights(name: str, a: Any, axis: Any, weights: Any) -> Any:
     if given != shape:
         if axis is None:
             raise ArgumentError("Axis must be specified when shapes of a and weights differ.")
-        axes = as_axes(f"np.{name}", axis, len(shape))
+        as_axes(f"np.{name}", axis, len(shape))
+        named = axis if isinstance(axis, (tuple, list)) else (axis,)
+        axes = tuple(as_axis(name, d, len(shape)) for d in named)  # in this order
         if given != tuple(shape[d] for d in axes):
             raise ShapeError(
                 "Shape of weights must be consistent with shape of a along specified axis."
