@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from .schedules.tuned import Host, Tuned
 
 STATEMENT_NS = 0.3  # what one statement takes, as far as a first guess needs to know
+ROW_BYTES = 2048  # of a buffer that may be kept in a result instead
 SHORT = (2, 4, 8)  # elements of rows that may be moved as one
 
 
@@ -103,11 +104,12 @@ class KernelCode:
         # Most default schedules allocate no more than a tile.
         small = all(b.size * b.dtype.itemsize <= STACK_BYTES for b in allocated(program))
         program = lower(program, without=(compact_buffers,) if small else ())
-        if next(allocated(program), None) is not None:
+        rows = {b for b in allocated(program) if b.size * b.dtype.itemsize >= ROW_BYTES}
+        if rows:
             from .backends.llvm.target import host_target
             from .lower.write_in_place import write_in_place
 
-            program = write_in_place(program, host_target().past_bytes or sys.maxsize)
+            program = write_in_place(program, rows, host_target().past_bytes or sys.maxsize)
         return program
 
 

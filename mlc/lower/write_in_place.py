@@ -40,12 +40,10 @@ from ..ir.simplify import simplify
 from ..records import replace
 from .replace_buffers import Place, replace_buffers
 
-LEAST_BYTES = 2048  # of a row for which it pays
 
-
-def write_in_place(program: Program, most_bytes: int) -> Program:
-    """``program`` with rows kept in those results that are no larger than ``most_bytes``: larger
-    ones are written past the caches."""
+def write_in_place(program: Program, rows: set[Buffer], most_bytes: int) -> Program:
+    """``program`` with one of the ``rows``, which it allocates, kept in a result that is no larger
+    than ``most_bytes``: larger ones are written past the caches."""
     loads = [n for stmt in walk(program.body) for e in expressions_of(stmt) for n in loads_of(e)]
     touched, folded = {n.source for n in loads}, set[Buffer]()
     for stmt in walk(program.body):
@@ -55,8 +53,7 @@ def write_in_place(program: Program, most_bytes: int) -> Program:
             folded.update(stmt.buffers)
     for loops, around in _allocations(program.body, ()):
         for row in around.buffers:
-            short = row.size * row.dtype.itemsize < LEAST_BYTES
-            if row.scope is not Scope.STACK or short or row in folded:
+            if row not in rows or row.scope is not Scope.STACK or row in folded:
                 continue
             for result in program.params[len(program.params) - program.outputs :]:
                 small = result.size * result.dtype.itemsize <= most_bytes

@@ -32,7 +32,6 @@ from .access import loads_in, reduce_axes, step
 from .contraction import LATENCY, Roles, is_packed_ahead, pack_axis, pays_to_pack
 from .folds import is_foldable
 from .machine import FEW_REGISTERS, LARGE_L2, LINE_BYTES, STACK_BYTES, Machine
-from .reduction import factor_rows
 from .vectors import lanes_for, private_loops, split_roles
 
 MOST_ROWS = 256
@@ -79,8 +78,11 @@ def plan_stream(nest: Nest, roles: Roles | None, machine: Machine) -> Stream | N
     rows = 1 if roles.m is None else roles.m.extent
     if any(a.extent > 1 for a in others) or rows > MOST_ROWS or is_packed_ahead(matrix, rows):
         return None
-    if rows == 1 and machine.looks_ahead and factor_rows(nest, machine) is not None:
-        return None  # blocks of whole rows are read faster than runs of them
+    if rows == 1 and machine.looks_ahead:
+        from .reduction import factor_rows
+
+        if factor_rows(nest, machine) is not None:
+            return None  # blocks of whole rows are read faster than runs of them
     n, k, size = roles.n.extent, folds[0].extent, matrix.dtype.itemsize
     lanes = lanes_for(nest, n, machine)
     is_small = machine.registers <= FEW_REGISTERS
