@@ -4,6 +4,7 @@ user named the values."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -172,22 +173,23 @@ def test_a_refused_step_comes_out_of_the_call_with_the_schedules_line() -> None:
     assert caught.value.location.function == "wrong"
 
 
-def test_another_schedule_is_other_code() -> None:
+def test_another_schedule_is_other_code(tmp_path: Path) -> None:
     def f(x: Any, w: Any) -> Any:
         Y = x @ w
         return Y + 1
 
-    one = mlc.jit(scheduled(lambda s: s.parallel(s.loops("Y")[0]))(f))
-    one(x, w)
-    again = mlc.jit(f)
-    again(x, w)
-    assert again.lower(x, w).row.from_cache
-    f.__mlc_schedule__ = Steps(lambda s: s.unroll(s.loops("Y")[2]))  # type: ignore[attr-defined]
-    other = mlc.jit(f)
-    other(x, w)
-    assert not other.lower(x, w).row.from_cache
-    assert "T.unrolled" in other.lower(x, w).program
-    assert "T.parallel" in one.lower(x, w).program
+    with mlc.config.override(cache_dir=tmp_path):
+        one = mlc.jit(scheduled(lambda s: s.parallel(s.loops("Y")[0]))(f))
+        one(x, w)
+        again = mlc.jit(f)
+        again(x, w)
+        assert again.lower(x, w).row.from_cache
+        f.__mlc_schedule__ = Steps(lambda s: s.unroll(s.loops("Y")[2]))  # type: ignore[attr-defined]
+        other = mlc.jit(f)
+        other(x, w)
+        assert not other.lower(x, w).row.from_cache
+        assert "T.unrolled" in other.lower(x, w).program
+        assert "T.parallel" in one.lower(x, w).program
 
 
 def test_debug_mode_knows_the_schedule() -> None:
