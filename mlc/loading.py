@@ -10,6 +10,7 @@ the usual way, and modules are the same either way.
 
 from __future__ import annotations
 
+import _imp
 import os
 import sys
 from collections.abc import Sequence
@@ -50,7 +51,11 @@ class QuickLoader(SourceFileLoader):
             code = loads(memoryview(data)[_HEADER.size :])
         except (OSError, EOFError, ValueError, TypeError):
             return None
-        return code if isinstance(code, CodeType) and code.co_filename == self.path else None
+        if not isinstance(code, CodeType):
+            return None
+        if code.co_filename != self.path:  # some installers compile from another folder
+            _imp._fix_co_filename(code, self.path)  # type: ignore[attr-defined]
+        return code
 
 
 class Finder:

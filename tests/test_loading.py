@@ -37,6 +37,10 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         del sys.modules[name]
 
 
+def never(*_: object) -> object:
+    raise AssertionError("the usual loader was asked")
+
+
 def again(name: str) -> object:
     """A module loaded anew."""
     sys.modules.pop(name, None)
@@ -61,10 +65,6 @@ def test_compiled_code_is_read_from_where_python_keeps_it(
     package: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     importlib.import_module("parcel.plain")  # which writes it
-
-    def never(*_: object) -> object:
-        raise AssertionError("the usual loader was asked")
-
     monkeypatch.setattr(SourceFileLoader, "get_code", never)
     assert again("parcel.plain").value == 1
     with pytest.raises(ValueError) as caught:
@@ -96,9 +96,12 @@ def test_other_compiled_code_goes_the_usual_way(package: Path) -> None:
         assert again("parcel.plain").value == 55
 
 
-def test_code_that_was_compiled_under_another_name_tells_its_own(package: Path) -> None:
+def test_code_that_was_compiled_under_another_name_tells_its_own(
+    package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = str(package / "plain.py")
-    py_compile.compile(path, dfile="elsewhere.py")
+    py_compile.compile(path, dfile="elsewhere.py")  # as `python -m compileall parcel` does
+    monkeypatch.setattr(SourceFileLoader, "get_code", never)
     assert again("parcel.plain").fail.__code__.co_filename == path
 
 
