@@ -17,7 +17,7 @@ import numpy as np
 
 from .config import config
 from .device_plan import plan_of
-from .errors import ArgumentError, DTypeError, ShapeError, UnsupportedError
+from .errors import ArgumentError, DTypeError, ShapeError
 from .ops.op import CURRENT
 from .quick_call import QuickCalls
 from .resizing import chosen_sizes, counted_by
@@ -26,9 +26,7 @@ from .runtime.cuda.card import card
 from .specialization import MISS
 from .tracer import tree
 from .tracer.deciding import ValuesWanted, check_limits
-from .tracer.signature import is_complex_key
 from .tracer.sizes import SizesChangedError
-from .tracer.traced import Result
 
 Array = np.ndarray[Any, Any]
 _ALIGNMENT = 16  # bytes: the widest access of a thread
@@ -198,18 +196,26 @@ class _Call:
             with counted_by(self._counted):
                 entry = jitted._compile(signature, args, kwargs, sizes)
         self.entry = entry
-        keys, arrays = self.parameters.keys(args, kwargs)
-        if any(map(_has_complex, keys)):
-            raise UnsupportedError(
-                f"{self.name} was called with complex numbers, which kernels on a card do not "
-                "take; pass real and imaginary parts"
-            )
+        self._complex = entry.traced.complex_leaves
+        _, arrays = self.parameters.keys(args, kwargs)
         sources = self.parameters.sources(args, kwargs)
         check_limits(self.entry.traced.limits, arrays, lambda: sources)
         self.inputs, self.names = [], []
         for (name, value), array in zip(sources, arrays, strict=True):
             self.names.append(name)
             self.inputs.append(self._placed(name, value, array))
+        self._pairs = self._complex_outputs()
+
+    def _complex_outputs(self) -> frozenset[int]:
+        """The outputs that hold complex numbers."""
+        traced = self.entry.traced
+        kinds = zip(traced.results, self._complex)
+        found = [r.value for r, pair in kinds if pair and r.kind in ("output", "again")]
+        for output, number in traced.writes:
+            place = self.inputs[number]
+            if isinstance(place, DeviceArray) and place.dtype.kind == "c":
+                found.append(output)
+        return frozenset(found)
 
     def _signature(self) -> Any:
         keys, _ = self.parameters.keys(self.args, self.kwargs)
@@ -229,7 +235,7 @@ class _Call:
     def _placed(self, name: str, value: Any, array: Array) -> DeviceArray | Array:
         """An argument where it lies: on the card, but for numbers."""
         place = self.stands.get(id(value))
-        if place is None and array.size > 1:
+        if place is None and array.size > 1 + np.iscomplexobj(value):
             raise ArgumentError(
                 f"argument {name} of {self.name} is on the host, and others are on card "
                 f"{self.device}; copy it there with {self.library.advice(name, self.device)}"
@@ -251,7 +257,7 @@ class _Call:
         self._check_writes()
         computed = self._compute([None] * len(traced.outputs))
         self._write(computed)
-        leaves = [self._leaf(result, computed) for result in traced.results]
+        leaves = [self._leaf(n, computed) for n in range(len(traced.results))]
         hold_borrowed(self.inputs)
         given = [self.library.give(x) if new else x for x, new in leaves]
         if traced.structure is None:
@@ -274,18 +280,19 @@ class _Call:
         for n, (place, result) in enumerate(zip(held, traced.results)):
             others = [*used, *held[:n], *held[n + 1 :]]
             free = place.strides is None and not any(map(place.overlaps, others))
+            free = free and place.target is place.array
             aligned = place.pointer % _ALIGNMENT == 0
-            if result.kind == "output" and free and aligned and _fits(place, traced, result):
+            if result.kind == "output" and free and aligned and self._fits(place, result.value):
                 direct[result.value] = place
         computed = self._compute(direct)
         self._write(computed)
-        for place, result in zip(held, traced.results):
+        for n, (place, result) in enumerate(zip(held, traced.results)):
             if result.kind == "output" and direct[result.value] is place:
                 continue
-            leaf, _new = self._leaf(result, computed)
+            leaf, _new = self._leaf(n, computed)
             if tuple(leaf.shape) != place.shape:
                 raise ShapeError(f"out has shape {place.shape}, expected {tuple(leaf.shape)}")
-            place.library.fill(place.array, leaf)
+            place.library.fill(place.target, leaf)
         hold_borrowed(self.inputs)
         return out
 
@@ -323,12 +330,25 @@ class _Call:
             traced.sizes.check(made)
         if traced.failure is not None:
             traced.failure.check(made)
+        for n in self._pairs:
+            if places[n] is None:
+                held[n] = self.library.paired(held[n])
         return held
 
-    def _leaf(self, result: Result, computed: Sequence[Any]) -> tuple[Any, bool]:
-        """A leaf of the result, and whether it is a new array of the library. Numbers stay arrays
-        of shape () on the card."""
-        library = self.library
+    def _fits(self, place: DeviceArray, number: int) -> bool:
+        """Whether kernels may write output ``number`` to ``place``."""
+        tensor = self.entry.traced.outputs[number]
+        dtype, shape = tensor.dtype.numpy, tuple(tensor.shape)
+        if number in self._pairs:
+            dtype, shape = np.dtype(f"c{2 * dtype.itemsize}"), shape[:-1]
+        if place.dtype != dtype and not np.can_cast(dtype, place.dtype, "same_kind"):
+            raise DTypeError(f"out has dtype {place.dtype}, expected {dtype}")
+        return place.shape == shape and place.dtype == dtype
+
+    def _leaf(self, number: int, computed: Sequence[Any]) -> tuple[Any, bool]:
+        """Leaf ``number`` of the result, and whether it is a new array of the library. Numbers stay
+        arrays of shape () on the card."""
+        library, result = self.library, self.entry.traced.results[number]
         match result.kind:
             case "output":
                 return computed[result.value], True
@@ -340,12 +360,17 @@ class _Call:
             case "input" | "copy":
                 found = self.inputs[result.value]
                 if not isinstance(found, DeviceArray):
-                    return library.upload(np.asarray(found), self.device), True
+                    return self._uploaded(found, number), True
                 is_copy = result.kind == "copy"
                 return (library.copy(found.array), True) if is_copy else (found.owner, False)
             case "constant":
-                return library.upload(np.asarray(result.value), self.device), True
+                return self._uploaded(result.value, number), True
         return result.value, False
+
+    def _uploaded(self, value: Any, number: int) -> Any:
+        """What the host has of leaf ``number``, on the card."""
+        found = self.library.upload(np.asarray(value), self.device)
+        return self.library.paired(found) if self._complex[number] else found
 
     def _check_writes(self) -> None:
         traced = self.entry.traced
@@ -375,15 +400,7 @@ class _Call:
         for output, number in self.entry.traced.writes:
             place = self.inputs[number]
             assert isinstance(place, DeviceArray)
-            self.library.fill(_memory(place).array, computed[output])
-
-
-def _has_complex(key: Any) -> bool:
-    if not isinstance(key, tuple) or not key or key[0] == "static":
-        return False
-    if isinstance(key[0], (np.dtype, type)):
-        return is_complex_key(key)
-    return any(map(_has_complex, key[1:]))
+            self.library.fill(_memory(place).target, computed[output])
 
 
 def _check_device(array: DeviceArray, first: DeviceArray, name: str) -> None:
@@ -434,12 +451,3 @@ def _memory(array: DeviceArray) -> DeviceArray:
     found = read(array.owner)
     assert found is not None
     return found
-
-
-def _fits(place: DeviceArray, traced: Any, result: Result) -> bool:
-    tensor = traced.outputs[result.value]
-    if place.dtype != tensor.dtype.numpy and not np.can_cast(
-        tensor.dtype.numpy, place.dtype, "same_kind"
-    ):
-        raise DTypeError(f"out has dtype {place.dtype}, expected {tensor.dtype.numpy}")
-    return place.shape == tuple(tensor.shape) and place.dtype == tensor.dtype.numpy

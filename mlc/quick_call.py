@@ -32,7 +32,8 @@ class Quick:
     constants: list[int]
     outputs: list[tuple[tuple[int, ...], Any]]
     results: list[int]  # numbers of outputs
-    structure: Any
+    structure: type | None  # tuple or list; None for a single result
+    pairs: list[int]  # outputs that hold complex numbers
     own_bytes: int = 0
 
 
@@ -76,6 +77,8 @@ class QuickCalls:
             space = library.workspace(quick.own_bytes, device)
             workspace = library.pointer(space)
         quick.launched(pointers, workspace, library.stream(device), device)
+        for n in quick.pairs:
+            made[n] = library.paired(made[n])
         if quick.structure is None:
             return made[quick.results[0]]
         return quick.structure(made[n] for n in quick.results)
@@ -87,7 +90,8 @@ class QuickCalls:
         traced = entry.traced
         libraries = {library_of(type(value)) for value in args}
         numbers = [result.value for result in traced.results if result.kind == "output"]
-        plain = len(numbers) == len(traced.results) and traced.structure in (None, tuple, list)
+        structure, is_flat = _flat(traced)
+        plain = is_flat and len(numbers) == len(traced.results)
         waits = plan.launched.module.checks or traced.failure or traced.sizes
         if not plain or waits or traced.writes or len(libraries) != 1:
             return
@@ -101,7 +105,21 @@ class QuickCalls:
             self._known.clear()
         own_bytes = plan.launched.module.workspace_bytes if library is TORCH else 0
         constants = [CUPY.pointer(array) for array in plan.held_constants(device)]
+        pairs = [n for n, is_pair in zip(numbers, traced.complex_leaves) if is_pair]
         self._known[tuple(mark[0] for mark in marks if mark is not None)] = Quick(
             entry, entries, library, device, plan.launched, constants, plan.outputs, numbers,
-            traced.structure, own_bytes,
+            structure, pairs, own_bytes,
         )  # fmt: skip
+
+
+def _flat(traced: Any) -> tuple[type | None, bool]:
+    """What a function returns its results in, and whether it is that alone: each result may be
+    complex."""
+    structure = traced.structure
+    if structure is None or isinstance(structure, type):
+        return structure, True
+    many = structure.type in (tuple, list)
+    parts = structure.children() if many else [structure]
+    pairs = sum(traced.complex_leaves)
+    simple = sum(part.is_leaf() for part in parts)
+    return structure.type if many else None, simple + pairs == len(parts) == len(traced.results)

@@ -144,6 +144,13 @@ class Traced:
             found.append(leaf.item() if result.weak else leaf)
         return found
 
+    @property
+    def complex_leaves(self) -> list[bool]:
+        """For each of the results, whether it is the memory of a complex array or number."""
+        if self.structure is None or isinstance(self.structure, type):
+            return [False] * len(self.results)
+        return _complex_leaves(self.structure)
+
     def assemble(self, computed: Sequence[Any], arrays: Sequence[Any]) -> Any:
         """What the function returns: the leaves in their structure."""
         leaves = self.leaves(computed, arrays)
@@ -152,6 +159,16 @@ class Traced:
         if isinstance(self.structure, type):
             return self.structure(leaves)
         return tree.unflatten(self.structure, leaves)
+
+
+def _complex_leaves(structure: Any) -> list[bool]:
+    from .complex.value import Complex
+
+    if structure.is_leaf():
+        return [False]
+    if structure.type is Complex:
+        return [True]
+    return [found for child in structure.children() for found in _complex_leaves(child)]
 
 
 def traced_results(

@@ -37,6 +37,12 @@ class DeviceArray:
     array: Any
 
     @property
+    def target(self) -> Any:
+        """What is filled where this is written to: conjugated and negated tensors are read from
+        copies of theirs."""
+        return self.owner if self.library is TORCH else self.array
+
+    @property
     def nbytes(self) -> int:
         """Bytes from the first to the last element, if strides are not negative."""
         size = self.dtype.itemsize
@@ -111,6 +117,10 @@ class Library:
         """A copy of a host array on the current card, ``device``."""
         return card().cupy.asarray(array)
 
+    def paired(self, array: Any) -> Any:
+        """The complex array in the memory of real numbers with a last axis of 2."""
+        return array.view(np.dtype(f"c{2 * array.dtype.itemsize}"))[..., 0]
+
     def give(self, array: Any) -> Any:
         """A result as the caller wants it."""
         return array
@@ -159,6 +169,9 @@ class Torch(Library):
             bits = torch.from_numpy(np.array(array).view(np.int16))
             return bits.view(torch.bfloat16).to(f"cuda:{device}")
         return torch.from_numpy(np.array(array)).to(f"cuda:{device}")
+
+    def paired(self, array: Any) -> Any:
+        return sys.modules["torch"].view_as_complex(array)
 
 
 class Jax(Library):

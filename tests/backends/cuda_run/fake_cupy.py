@@ -62,6 +62,9 @@ class ndarray:
     def reshape(self, *shape: int) -> ndarray:
         return ndarray(self.held.reshape(*shape), self.device.id)
 
+    def view(self, dtype: Any) -> ndarray:
+        return ndarray(self.held.view(dtype), self.device.id)
+
     def get(self) -> np.ndarray[Any, Any]:
         return self.held.copy()
 

@@ -26,12 +26,15 @@ class Dtype:
 
 
 class Tensor:
-    """A CUDA tensor: strides count elements, and it can do without what is asked of NumPy's."""
+    """A CUDA tensor: strides count elements, and it can do without what is asked of NumPy's.
+    ``held`` are its bytes, of which a ``negative`` or ``conjugated`` one means others."""
 
     requires_grad = False
 
-    def __init__(self, held: Held, device: int = 0, negative: bool = False) -> None:
-        self.held, self.negative = held, negative
+    def __init__(
+        self, held: Held, device: int = 0, negative: bool = False, conjugated: bool = False
+    ) -> None:
+        self.held, self.negative, self.conjugated = held, negative, conjugated
         self.device = Device("cuda", device)
         self.shape, self.dtype = held.shape, TORCH.dtypes[held.dtype.name]
 
@@ -48,13 +51,13 @@ class Tensor:
         return self.negative
 
     def is_conj(self) -> bool:
-        return False
+        return self.conjugated
 
     def resolve_neg(self) -> Tensor:
         return Tensor(_aligned(-self.held)) if self.negative else self
 
     def resolve_conj(self) -> Tensor:
-        return self
+        return Tensor(_aligned(self.held.conj())) if self.conjugated else self
 
     def __getitem__(self, key: Any) -> Tensor:
         return Tensor(self.held[key], self.device.index)
@@ -69,7 +72,7 @@ class Tensor:
         return self if self.is_contiguous() else self.clone()
 
     def copy_(self, other: Tensor) -> None:
-        self.held[...] = other.held
+        self.held[...] = other.held.conj() if self.conjugated else other.held
 
     def cpu(self) -> SimpleNamespace:
         return SimpleNamespace(numpy=self.held.copy)
@@ -87,7 +90,7 @@ class FakeTorch:
     STREAM = 21
 
     def __init__(self) -> None:
-        names = ("float16", "bfloat16", "float32", "int64", "uint8", "bool")
+        names = ("float16", "bfloat16", "float32", "int64", "uint8", "bool", "complex64")
         self.dtypes = {name: Dtype(name) for name in names}
         self.__dict__.update(self.dtypes)
         self.allocated: list[tuple[int, ...]] = []
@@ -100,6 +103,10 @@ class FakeTorch:
         self.allocated.append(tuple(shape))
         held = _aligned(np.zeros(shape, dtype.name))
         return Tensor(held, int(device.removeprefix("cuda:")))
+
+    @staticmethod
+    def view_as_complex(tensor: Tensor) -> Tensor:
+        return Tensor(tensor.held.view(np.complex64)[..., 0], tensor.device.index)
 
 
 TORCH = FakeTorch()

@@ -158,12 +158,6 @@ def test_a_failed_launch_names_the_kernel(cupy: FakeCuPy, layer: Any) -> None:
         layer(*map(cupy.asarray, (values(5, 7), values(7, 3), values(3))))
 
 
-def test_complex_numbers_are_refused(cupy: FakeCuPy) -> None:
-    f = mlc.jit(lambda x: x + 1, target="cuda")
-    with pytest.raises(mlc.UnsupportedError, match="complex numbers, which kernels on a card do"):
-        f(cupy.asarray(values(5) * 1j))
-
-
 def test_a_cpu_function_says_what_to_do(cupy: FakeCuPy) -> None:
     with pytest.raises(ArgumentError, match="or compile the function with target='cuda'"):
         mlc.jit(lambda x: x + 1)(cupy.asarray(values(3)))
