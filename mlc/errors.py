@@ -126,6 +126,10 @@ class ArgumentError(MlcError, TypeError):
     """An argument of the wrong kind, or one that is missing or left over."""
 
 
+class TracerNumberError(ArgumentError):
+    """A traced value where Python needs a number, which NumPy would give it."""
+
+
 class DomainError(MlcError, ValueError):
     """Numbers that an operation is not defined for."""
 

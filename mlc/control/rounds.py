@@ -27,7 +27,7 @@ from .orders import begin_order
 from .perhaps import Perhaps, bare, is_bound, with_flag, without_none
 from .plan import Carried, NotNative, Plan, State
 from .shared_arrays import WRITTEN, Shared, freeze, other_names, shared_arrays
-from .shared_lists import SharedLists, contents
+from .shared_lists import SharedLists, contents, holds_lists
 from .spec import Spec
 from .values import is_carriable, spec_of, tensor_of, zeros
 from .watching import next_cell, watching
@@ -165,8 +165,11 @@ class _Round:
         bound: list[set[int]] = []  # for each body the variables that surely have a value
         changed = False
         before, since = as_before(self.entry.whole()), next_serial()
+        lists = self.lists_begun() if len(bodies) > 1 else {}
         try:
-            for body in bodies:
+            for count, body in enumerate(bodies):
+                if count:
+                    self.hold_anew(lists)
                 ours = {*self.holders, *self.late}
                 self.state.put(show(self.start, self.lengths(), ours, self.limits()))
                 with watching() as watched:
@@ -227,6 +230,19 @@ class _Round:
             self.params, self.init, self.labels, ends,
             lambda results: self.finish(results, shared, sure), since,
         )  # fmt: skip
+
+    def lists_begun(self) -> dict[int, Any]:
+        """What the variables that hold lists and dicts begin as, in parts."""
+        held = {n: bare(self.start[n]) for n in (*self.holders, *self.late)}
+        return {n: tree.flatten(value) for n, value in held.items() if holds_lists(value)}
+
+    def hold_anew(self, lists: dict[int, Any]) -> None:
+        """Begin with other ``lists`` that hold the same: the body before has changed its own."""
+        for n, (leaves, structure) in lists.items():
+            start, value = self.start[n], tree.unflatten(structure, leaves)
+            is_unsure = type(start) is Perhaps
+            self.start[n] = Perhaps(value, start.is_bound, start.or_none) if is_unsure else value
+        self.begun += contents({n: self.start[n] for n in lists if n in self.holders})
 
     def lengths(self) -> dict[int, Any]:
         """For each variable what those of the same length have in common, if the data choose it:

@@ -24,6 +24,11 @@ def contents(values: Mapping[int, Any]) -> list[Begun]:
     return [(n, held, content_of(held)) for n, v in values.items() for held in _lists(bare(v), 0)]
 
 
+def holds_lists(value: Any) -> bool:
+    """Whether there is a list or dict of Python's in ``value``."""
+    return next(_lists(value, 0), None) is not None
+
+
 class SharedLists:
     """The ``variables`` (their numbers) that get a list with another name in a branch or loop, and
     those ``lists``."""

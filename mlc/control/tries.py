@@ -16,6 +16,7 @@ from ..errors import (
     TracedRaiseError,
     TracerBoolError,
     TracerLeakError,
+    TracerNumberError,
     UnsupportedError,
     is_user_frame,
 )
@@ -36,8 +37,8 @@ def caught(error: BaseException) -> str:
 
 # What says that a function cannot be compiled, or that it is to be traced again.
 _REFUSALS = (
-    UnsupportedError, DTypeError, TracerBoolError, TracerLeakError, HostStateError,
-    TracedRaiseError, CountFailedError,
+    UnsupportedError, DTypeError, TracerBoolError, TracerLeakError, TracerNumberError,
+    HostStateError, TracedRaiseError, CountFailedError,
 )  # fmt: skip
 
 

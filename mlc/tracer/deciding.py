@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, TracerBoolError, UnsupportedError
+from ..errors import ArgumentError, TracerBoolError, TracerNumberError, UnsupportedError
 from ..ops.op import CURRENT
 from ..te.key import topological
 from ..te.tensor import Placeholder, Tensor
@@ -143,7 +143,9 @@ def number(value: Any, kind: str, instead: str) -> Any:
     chosen = chosen_by_data(value) if kind.startswith("int") else None
     if chosen is not None:
         return chosen
-    raise ArgumentError(
+    indices = "biu" if value._is_weak else "iu"  # kinds of what may index: Python's bool, too
+    is_given = not value.shape and (not kind.startswith("int") or value.dtype.kind in indices)
+    raise (TracerNumberError if is_given else ArgumentError)(
         f"{value!r} has no value while tracing, so it cannot become a Python {kind}; {instead}; "
         f"{_STATIC}"
     )

@@ -127,3 +127,39 @@ def test_rows_of_an_argument_change_places(first):
     expected, given = copy.deepcopy(rows), copy.deepcopy(rows)
     assert mlc.jit(pivoted)(given) == pivoted(expected)
     assert given == expected
+
+
+def changed_or_bound_anew(x, anew):
+    """What holds the list by its name holds one in each branch."""
+    items, parts = [x, x + 1], {"first": [x, 2.0], "last": x}
+    if x > 0:
+        items[0] = items[1] * 2
+        parts["first"][0] += items[0]
+        if anew:
+            items, parts = [], {}
+    else:
+        items[1] = items[0] * 3
+        parts["last"] = parts["first"][0] - items[1]
+        if anew:
+            items, parts = [], {}
+    return items, parts
+
+
+@pytest.mark.parametrize("x", [0.5, -0.5])
+def test_a_branch_does_not_see_what_the_other_one_does(x):
+    assert mlc.jit(changed_or_bound_anew, static_argnames="anew")(x, False) == (
+        changed_or_bound_anew(x, False)
+    )
+
+
+def test_the_condition_of_a_loop_does_not_see_what_its_body_did_while_tracing():
+    def f(x, anew):
+        items, count = [x, 1.0], 0
+        while items[0] < 3 and sum(items) < 9:
+            items[0], items[1] = items[0] + items[1], items[0]
+            if anew:
+                items = [1.0, 2.0]
+            count += 1
+        return items, count
+
+    assert mlc.jit(f, static_argnames="anew")(0.25, False) == f(0.25, False)

@@ -138,6 +138,31 @@ def _looked_up(held: Any) -> Any:
     return held[3]
 
 
+@pytest.mark.parametrize("kind", [Exception, TypeError])
+def test_that_a_number_is_not_known_yet_is_no_error_of_the_function(kind: Any) -> None:
+    def f(x: Any) -> Any:
+        for v in x:
+            try:
+                sorted([2, 1], reverse=bool(v > 1))
+            except kind:
+                return 1
+        return 2
+
+    with pytest.raises(mlc.ArgumentError, match="has no value while tracing"):
+        mlc.jit(f)(np.arange(100.0))
+
+
+def test_that_an_array_is_no_number_is_caught() -> None:
+    def f(x: Any) -> Any:
+        try:
+            return x + range(3)[x[0]]
+        except TypeError:
+            return x + 1
+
+    x = np.arange(3.0)
+    np.testing.assert_array_equal(mlc.jit(f)(x), f(x))
+
+
 @pytest.mark.parametrize("first", [1, 2])
 @pytest.mark.parametrize(
     ("held", "look", "kind"),

@@ -17,7 +17,7 @@ import numpy as np
 
 from ... import te
 from ...dtypes import float64
-from ...errors import ArgumentError, UnsupportedError
+from ...errors import ArgumentError, TracerNumberError, UnsupportedError
 from ...ir.expr import const
 from ...ops.op import CURRENT
 from .. import tree
@@ -185,7 +185,7 @@ class Complex:
         found = known(self)
         if found is not self:
             return found
-        raise ArgumentError(
+        raise TracerNumberError(
             f"{self!r} has no value while tracing, so it cannot become a Python {kind}; {instead}; "
             f"if it comes from an argument that decides shapes or control flow, name that in "
             f"static_argnames"
