@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -95,3 +96,35 @@ def test_room_for_distinct_numbers_is_filled() -> None:
 def test_refused(function: Callable[[Any], Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         mlc.jit(function)(np.array([1j, 2, 3]))
+
+
+def many(dtype: str) -> np.ndarray[Any, Any]:
+    """A long row of which many real parts are equal, with zeros of both signs, infinities and all
+    kinds of NaN."""
+    rng = np.random.default_rng(5)
+    numbers = [-np.inf, -2.5, -0.0, 0.0, 1.0, 3.5, np.inf]
+    row = rng.choice(numbers, 2100) + 0j
+    row.imag = rng.choice([*numbers, *rng.standard_normal(50)], 2100)
+    row[:3] = complex(np.nan, 1), complex(-2, np.nan), complex(np.nan, np.nan)
+    row[1100:1102] = complex(np.nan, -1), complex(-3, np.nan)
+    return row.astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", ["complex64", "complex128"])
+def test_long_rows_are_parted_at_places(dtype: str) -> None:
+    row, places = many(dtype), (3, 700, 2097)
+    parted, order = mlc.jit(lambda a: (np.partition(a, places), np.argpartition(a, places)))(row)
+    assert sorted(order) == list(range(row.size))
+    for found in (parted, row[order]):
+        bounds = [0, *places, row.size]
+        for begin, end in itertools.pairwise(bounds):
+            np.testing.assert_array_equal(np.sort(found[begin:end]), np.sort(row)[begin:end])
+            np.testing.assert_array_equal(found[begin], np.sort(row)[begin])
+    check(np.median, row[5:1000])
+
+
+@pytest.mark.parametrize("dtype", ["complex64", "complex128"])
+def test_extremes_of_long_rows_are_the_first(dtype: str) -> None:
+    rows = np.stack([many(dtype), many(dtype)[::-1]])
+    check(lambda a: (np.argmax(a, axis=1), np.argmin(a), np.nanmax(a, axis=1)), rows)
+    check(lambda a: (np.argmin(a, axis=0), np.max(a, axis=(0, 1))), rows.T[4:900])

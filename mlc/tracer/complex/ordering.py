@@ -3,19 +3,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ...errors import UnsupportedError
 from ...ops.broadcast import as_axis, strict_axes
+from ...ops.complex_order import complex_extreme, order_keys
+from ...ops.lexsort import packed_keys
 from ...ops.op import implements
+from ...ops.selection import pays
 from ...ops.sort import check_kinds
 from ..dispatch import call_function
 from ..shapeless import strong
-from .calls import as_complex, call_complex_ufunc, converted, is_complex, parts_of, stands_for
+from .calls import (
+    as_complex,
+    call_complex_ufunc,
+    converted,
+    is_complex,
+    parts_of,
+    stands_for,
+    whole_parts,
+)
 from .structure import check_start
+from .value import combined
 
 
 def moved(a: Any, axis: Any) -> Any:
@@ -25,14 +36,6 @@ def moved(a: Any, axis: Any) -> Any:
     axes = axis if isinstance(axis, tuple) else (axis,)
     front = np.moveaxis(a, axes, tuple(range(len(axes))))
     return np.reshape(front, (-1, *front.shape[len(axes) :]))
-
-
-def folded(ufunc: Callable[..., Any], lines: Any) -> Any:
-    """``lines`` combined along the first axis, in halves, so that what is done at once is much."""
-    while (n := lines.shape[0]) > 1:
-        half = ufunc(lines[: n // 2], lines[n // 2 : 2 * (n // 2)])
-        lines = np.concatenate([half, lines[n - 1 :]]) if n % 2 else half
-    return lines[0]
 
 
 def kept_axes(found: Any, ndim: int, axis: Any) -> Any:
@@ -54,17 +57,17 @@ def extreme(
                 f"where mask one has to specify 'initial'"
             )
         a = np.where(where, a, initial)
-    lines = moved(a, axis)
-    if lines.shape[0]:
-        found = folded(ufunc, lines)
-        found = found if initial is None else ufunc(found, initial)
-    elif initial is None:
-        raise ValueError(
-            f"zero-size array to reduction operation {ufunc.__name__} which has no identity"
-        )
-    else:
-        found = np.full(lines.shape[1:], initial, a.dtype)
-    return kept_axes(found, a.ndim, axis) if keepdims else found
+    name = ufunc.__name__
+    axes = () if not a.ndim and axis in (0, -1) else strict_axes(f"np.{name}", axis, a.ndim)
+    if all(a.shape[d] for d in axes):
+        if axes:
+            found = complex_extreme(*parts_of(a), name=name, axes=axes, keepdims=bool(keepdims))
+            a = combined(*found[:2])
+        return a if initial is None else ufunc(a, initial)
+    if initial is None:
+        raise ValueError(f"zero-size array to reduction operation {name} which has no identity")
+    kept = [1 if d in axes else n for d, n in enumerate(a.shape) if keepdims or d not in axes]
+    return np.full(kept, initial, a.dtype)
 
 
 @stands_for(np.max, np.amax)
@@ -100,35 +103,30 @@ def clip(a: Any, a_min: Any = None, a_max: Any = None, out: Any = None, *, min: 
     return a if low is not None or high is not None else np.positive(a)
 
 
-def _place(extremes: Any, worst: float, a: Any, axis: Any, keepdims: bool) -> Any:
+def _place(name: str, a: Any, axis: Any, keepdims: bool) -> Any:
     """Where the first extreme stands along ``axis``: the first NaN, if there is one."""
     if axis is None:
-        found = _place(extremes, worst, np.ravel(a), 0, False)
+        found = _place(name, np.ravel(a), 0, False)
         return kept_axes(found, np.ndim(a), None) if keepdims else found
     if not np.ndim(a):
-        return _place(extremes, worst, np.ravel(a), axis, False)
+        return _place(name, np.ravel(a), axis, False)
     axis = as_axis("argmax", axis, np.ndim(a))
     real, imag = parts_of(a)
-    missing = np.isnan(a)
     if not real.shape[axis]:
         call_function(np.argmax, (real,), {"axis": axis})  # which says that there is none
-    best = real == extremes(np.where(missing, worst, real), axis=axis, keepdims=True)
-    rest = np.where(best & ~missing, imag, worst)
-    best = best & (rest == extremes(rest, axis=axis, keepdims=True)) & ~missing
-    best = np.where(np.any(missing, axis=axis, keepdims=True), missing, best)
-    return np.argmax(best, axis=axis, keepdims=keepdims)
+    return complex_extreme(real, imag, name=name, axes=(axis,), keepdims=bool(keepdims))[2]
 
 
 @stands_for(np.argmax)
 def argmax(a: Any, axis: Any = None, out: Any = None, *, keepdims: bool = False) -> Any:
     """np.argmax."""
-    return _place(np.max, -np.inf, a, axis, keepdims)
+    return _place("maximum", a, axis, keepdims)
 
 
 @stands_for(np.argmin)
 def argmin(a: Any, axis: Any = None, out: Any = None, *, keepdims: bool = False) -> Any:
     """np.argmin."""
-    return _place(np.min, np.inf, a, axis, keepdims)
+    return _place("minimum", a, axis, keepdims)
 
 
 # Sorting
@@ -142,9 +140,7 @@ def argsort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *,
     check_kinds("argsort", kind, stable)
     if axis is None or not np.ndim(a):
         a, axis = np.ravel(a), 0 if axis is None else as_axis("argsort", axis, 1)
-    real, imag = parts_of(a)
-    group = np.isnan(real).astype(np.int8) * np.int8(2) + np.isnan(imag).astype(np.int8)
-    return np.lexsort((imag, real, group), axis=axis)
+    return np.lexsort(order_keys(*whole_parts(a))[::-1], axis=axis)
 
 
 @stands_for(np.sort)
@@ -159,25 +155,48 @@ def sort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *,
 
 @stands_for(np.partition)
 def partition(a: Any, kth: Any, axis: Any = -1, kind: Any = None, order: Any = None) -> Any:
-    """np.partition: all elements in order, which is one of the orders that it may give."""
-    _check_places(a, kth, axis)
-    return sort(a, axis)
+    """np.partition."""
+    if axis is None:
+        a, axis = np.ravel(a), 0
+    return np.take_along_axis(a, argpartition(a, kth, axis), axis=axis)
 
 
 @stands_for(np.argpartition)
 def argpartition(a: Any, kth: Any, axis: Any = -1, kind: Any = None, order: Any = None) -> Any:
-    """np.argpartition, likewise."""
-    _check_places(a, kth, axis)
-    return argsort(a, axis)
+    """np.argpartition; the order that sorts the axis where that is not slower."""
+    if axis is None or not np.ndim(a):
+        a, axis = np.ravel(a), 0 if axis is None else as_axis("argpartition", axis, 1)
+    places = _places(a, kth, axis)
+    if not pays(a.shape[axis], places):
+        return argsort(a, axis)
+    first, second = order_keys(*whole_parts(a))
+    if first.dtype.itemsize <= 4:  # both fit into one key
+        return np.argpartition(packed_keys([second, first]), places, axis=axis)
+    # Which of the kinds that the elements of these places part all others into each belongs to.
+    kinds = np.uint8(0)
+    for place in sorted(set(places)):
+        this = np.take(np.partition(first, place, axis=axis), [place], axis=axis)
+        greatest = second.dtype.type(np.iinfo(second.dtype).max)
+        rest = np.where(
+            first > this, greatest, np.where(first < this, second.dtype.type(0), second)
+        )
+        that = np.take(np.partition(rest, place, axis=axis), [place], axis=axis)
+        same = first == this
+        kinds = kinds + ((first > this) | same & (second > that)).astype(np.uint8)
+        kinds = kinds + ((first > this) | same & (second >= that)).astype(np.uint8)
+    return np.argsort(kinds, axis=axis, kind="stable")
 
 
-def _check_places(a: Any, kth: Any, axis: Any) -> None:
-    length = np.size(a) if axis is None or not np.ndim(a) else np.shape(a)[axis]
-    for place in kth if isinstance(kth, (tuple, list)) else np.ravel(kth):
+def _places(a: Any, kth: Any, axis: Any) -> tuple[int, ...]:
+    """``kth`` counted from 0, or an error says which is no place along the axis."""
+    length = a.shape[axis]
+    given = kth if isinstance(kth, (tuple, list)) else np.ravel(kth)
+    for place in given:
         if np.size(a) and not -length <= int(place) < length:
             raise ValueError(
                 f"np.partition: kth={int(place)} is out of bounds for an axis of {length} elements"
             )
+    return tuple(int(place) % length for place in given) if np.size(a) else ()
 
 
 @implements(np.sort_complex)
@@ -196,10 +215,11 @@ def median(a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = Fa
     """np.median: the one in the middle of the sorted elements, or the mean of two; NaN if there is
     one."""
     strict_axes("np.median", axis, np.ndim(a))
-    lines = sort(moved(a, axis), 0)
+    lines = moved(a, axis)
     n = lines.shape[0]
     if not n:
         raise UnsupportedError("np.median of no complex numbers cannot be traced; it is NaN")
+    lines = partition(lines, ((n - 1) // 2, n // 2, n - 1), 0)
     found = np.mean(lines[(n - 1) // 2 : n // 2 + 1], axis=0)
     found = np.where(np.isnan(lines[-1]), lines[-1], found)
     return kept_axes(found, np.ndim(a), axis) if keepdims else found
