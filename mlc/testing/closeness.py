@@ -50,7 +50,11 @@ def met(one: Any, two: Any, unit: float = 0.0) -> Any:
         near = np.asarray((np.abs(a - b) <= bound) & (a != b) & np.isfinite(bound))
     if not near.any():
         return one
-    return np.where(near, two, one).astype(np.result_type(one, two))
+    try:
+        dtype: Any = np.result_type(one, two)
+    except np.exceptions.DTypePromotionError:  # bfloat16 and int64, which NumPy compares as these
+        dtype = wide
+    return np.where(near, np.asarray(two).astype(dtype), np.asarray(one).astype(dtype))
 
 
 def cancelled(name: str, one: Any, two: Any, found: Any, unit: float = 0.0) -> Any:

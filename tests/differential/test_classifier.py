@@ -16,6 +16,7 @@ from mlc.testing.closeness import is_inexact
 from mlc.testing.comparing import compare, copied, run
 from mlc.testing.rounding import shaken
 
+from .compare import check
 from .program import NumPyProgram, defined, draw_program
 
 PROGRAMS = 160
@@ -377,3 +378,21 @@ def test_each_part_of_a_partition_is_in_any_order(text: str) -> None:
 
     assert kind([1, 3, 5, 7, 9]) == kind([3, 1, 5, 9, 7]) == "same"
     assert kind([1, 3, 7, 5, 9]) == "different"
+
+
+def test_integers_compare_with_bfloat16_where_rounding_decides() -> None:
+    """There is no dtype for both, which NumPy needs none for."""
+    import ml_dtypes
+
+    function = defined("def program(x):\n    return x * 3 > np.int64(-2)\n")
+    x = np.array([-0.66796875, 1.0], ml_dtypes.bfloat16)
+    assert shaken(function, 1)(x).tolist() in ([False, True], [True, True])
+
+
+def test_an_error_that_comes_of_a_dtype_which_is_ours_says_nothing() -> None:
+    import ml_dtypes
+
+    x = np.ones((2, 3), ml_dtypes.bfloat16)
+    statements = "t0 = np.vecdot(a0, a0)", "t1 = np.zeros(2, np.common_type(t0))"
+    program = NumPyProgram(statements, (x,), ("t0", "t1"))
+    assert check(program).kind == "unstable"
