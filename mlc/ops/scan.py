@@ -338,6 +338,8 @@ def _without_nan(a: Any, fill: float) -> Any:
 def _cumulative(
     name: str, fn: str, x: Any, axis: Any, dtype: Any, out: Any, include_initial: bool
 ) -> Any:
+    if not shape_of(x):
+        x = ravel(x)
     shape = shape_of(x)
     if axis is None:
         if len(shape) != 1:

@@ -22,6 +22,7 @@ from .broadcast import (
     as_tensor,
     broadcast_shape,
     element,
+    is_only_axis,
     shape_of,
     size_of,
 )
@@ -216,7 +217,7 @@ def squeeze(a: Any, axis: Any = None) -> Any:
     shape = shape_of(a)
     if axis is None:
         return reshape_to(a, shape=tuple(s for s in shape if s != 1))
-    gone = as_axes("squeeze", axis, len(shape))
+    gone = () if is_only_axis(shape, axis) else as_axes("squeeze", axis, len(shape))
     for d in gone:
         if shape[d] != 1:
             raise ShapeError(

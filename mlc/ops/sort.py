@@ -368,7 +368,7 @@ def _arguments(
     check_kinds(name, kind, stable)
     if order is not None:
         raise ArgumentError(f"np.{name}: order= is for arrays with fields, got {order!r}")
-    if axis is None or name == "argsort" and is_only_axis(shape_of(a), axis):
+    if axis is None or name.startswith("arg") and is_only_axis(shape_of(a), axis):
         return ravel(a), 0
     if not shape_of(a):
         message = f"np.{name}: axis {axis} is out of range for an array of 0 dimensions"

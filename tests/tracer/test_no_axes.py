@@ -26,6 +26,8 @@ np.polyval(v, z); np.take(v, 0); np.choose(1, [a, a]); np.modf(z)[0]; np.angle(a
 np.ones(()); np.array(1.5); np.float64(z); np.real_if_close(a); np.array(a * 1j); z[...] * 1j
 np.asarray(a * 1j); np.reshape(z * 1j, ()); np.where(z > 0, 1j, 0); np.complex128(z); a * 1j
 np.linalg.norm(v); np.isclose(z, z); np.corrcoef(v); z > 1; abs(z); z.round(); np.float64(a) * 2
+np.squeeze(z, 0); np.squeeze(a, -1); np.argpartition(z, 0); np.argpartition(a, 0, axis=0)
+np.cumulative_sum(z); np.cumulative_prod(a, include_initial=True)
 """
 # Some of each kind, for what branches and loops leave.
 FEW = """
