@@ -143,7 +143,7 @@ def _halved(node: Node, first: Load, second: Load) -> Tensor:
     block = ceil(out.shape[0] / parts)
     panels = _panels(second, j, k, parts, block, op)
     t = Axis("t", pairs_of(parts))
-    inner, across = Axis("i", block), Axis("j", panels.shape[2])
+    inner, across = Axis("i", block), Axis("j", _width(block, out.dtype.itemsize))
     steps = Axis(k.name, k.extent, is_reduce=True)
     p, q = pair(t, parts)
     row: Expr = load(panels, (q, steps, inner))
@@ -155,9 +155,14 @@ def _halved(node: Node, first: Load, second: Load) -> Tensor:
     compute = Compute((t, inner, across), (body,), op.op, op.params, op.location)
     shape = tuple(axis.extent for axis in compute.axes)
     halves = Tensor(f"{out.name}_halves", shape, out.dtype, compute)
-    program = _put_together(out, parts, block, panels.shape[2])
+    program = _put_together(out, parts, block, across.extent)
     call = Call(program, (halves,), op.op, location=op.location)
     return Tensor(out.name, out.shape, out.dtype, call)
+
+
+def _width(block: int, itemsize: int) -> int:
+    """Columns of that many rows, filled up to whole lines."""
+    return ceil(block * itemsize / LINE) * (LINE // itemsize)
 
 
 def _at(value: Expr, mapping: dict[Var, Expr]) -> Expr:
@@ -166,15 +171,18 @@ def _at(value: Expr, mapping: dict[Var, Expr]) -> Expr:
 
 def _panels(value: Load, j: Axis, k: Axis, parts: int, block: int, op: Compute) -> Tensor:
     """Blocks of the rows that ``value`` counts by ``j``, turned: neighbours along the rows, filled
-    up with zeros to whole lines."""
+    up with zeros to whole lines. Steps lie an odd number of lines apart: those of one line of a
+    block, which is what a tile reads, have all of a cache for themselves then, not a half or a
+    quarter of its places."""
     from ..intrinsics.transpose_blocks import transpose_block
 
     source, steps = value.source, k.extent
-    lanes = LINE // source.dtype.itemsize
-    width = ceil(block / lanes) * lanes
+    width = _width(block, source.dtype.itemsize)
+    line = LINE // source.dtype.itemsize
+    apart = width + (line if width // line % 2 == 0 else 0)
     w = Writer("panels")
     given = w.input("x", source.shape, source.dtype)
-    panels = w.output("panels", (parts, steps, width), source.dtype)
+    panels = w.output("panels", (parts, steps, apart), source.dtype)
     zero = const(0, source.dtype)
     with w.loop(parts, "p", threads(parts, source.size)) as p:
         start = start_of(p, block, j.extent)

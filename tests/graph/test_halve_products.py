@@ -118,6 +118,15 @@ def test_each_two_blocks_are_one_pair_and_those_with_a_block_come_in_a_row(parts
                 assert pairs[number(t)] == (p, q)
 
 
+@pytest.mark.parametrize(
+    ("rows", "width"),
+    [(400, 80), (1216, 144)],  # blocks of 58 and 122 rows: four lines, and eight
+)
+def test_steps_of_a_panel_lie_an_odd_number_of_lines_apart(rows: int, width: int) -> None:
+    text = str(mlc.jit(columns).lower(np.zeros((200, rows), np.float32)).program)
+    assert f", 200, {width})" in text
+
+
 @pytest.mark.parametrize("shape", [(700, 301), (1100, 260)])
 def test_long_reductions_go_by_in_runs(shape: tuple[int, int]) -> None:
     a = np.random.default_rng(0).standard_normal(shape)

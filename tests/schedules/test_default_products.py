@@ -237,6 +237,46 @@ def test_what_many_tiles_share_stays_in_the_cache_while_all_use_it(l2, depth, ru
     assert extents[:2] == ([runs, 40] if runs > 1 else [40, 11])
 
 
+AVX2 = Machine(vector_bytes=32, registers=16, l1=32 << 10, l2=512 << 10, threads=1)
+
+
+@pytest.mark.parametrize(
+    ("blocks", "depth", "runs"),
+    [
+        (5, 500, 4),  # half of the second cache holds 125 steps of all
+        (10, 1000, 10),  # half of it too few to take up sums anew for, all of it a hundred
+        (40, 1000, 1),
+    ],
+)
+def test_runs_are_shorter_where_the_second_cache_is_small(blocks, depth, runs) -> None:
+    panels = te.placeholder((blocks, depth, 80), name="panels")
+    k = te.reduce_axis(depth, name="k")
+    y = te.compute(
+        (5 * blocks, 64, 64),
+        lambda t, i, j: te.sum(
+            panels[(t // 5 + t % 5) % blocks, k, i] * panels[t // 5, k, j], axis=k
+        ),
+        name="y",
+    )
+    program = default_schedule("f", [Nest((y,), y.op)], 0, [panels], [y], AVX2).program
+    extents = loops_around(program, "y")
+    assert extents[:1] == [runs if runs > 1 else 5 * blocks]
+
+
+@pytest.mark.parametrize(("depth", "runs"), [(500, 1), (2000, 20)])
+def test_rows_in_order_that_stay_near_go_by_at_once(depth, runs) -> None:
+    a = te.placeholder((320, depth), name="a")
+    panels = te.placeholder((5, depth, 64), name="panels")
+    k = te.reduce_axis(depth, name="k")
+    y = te.compute(
+        (25, 64, 64),
+        lambda t, i, j: te.sum(a[t // 5 * 64 + i, k] * panels[t % 5, k, j], axis=k),
+        name="y",
+    )
+    program = default_schedule("f", [Nest((y,), y.op)], 0, [a, panels], [y], AVX2).program
+    assert loops_around(program, "y")[0] == (runs if runs > 1 else 25)
+
+
 def test_matrices_that_no_others_share_are_multiplied_one_after_the_other() -> None:
     a, b = te.placeholder((8, 64, 4000), name="a"), te.placeholder((8, 4000, 64), name="b")
     k = te.reduce_axis(4000, name="k")
@@ -281,9 +321,6 @@ def test_products_of_long_reductions(shape, dtype, threads) -> None:
         np.testing.assert_array_equal(mlc.jit(lambda a, b: a @ b)(a, b), a @ b)
         turned = mlc.jit(lambda a, b: a.T @ b.T)(a.T.copy(), b.T.copy())
     np.testing.assert_array_equal(turned, a @ b)
-
-
-AVX2 = Machine(vector_bytes=32, registers=16, l1=32 << 10, l2=512 << 10, threads=1)
 
 
 @pytest.mark.parametrize(

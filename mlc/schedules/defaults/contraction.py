@@ -50,6 +50,8 @@ FEW_SUMS = 12  # vectors, whose step takes no longer than a turn of the loop wou
 MOST_UNROLLED = 96  # multiply-adds in a loop that is written out
 FAR_BYTES = 2048  # rows that are read so far apart at every step are packed
 LEAST_STEPS = 200  # of a reduction at once: sums are taken up and put down each time
+FEW_STEPS = 80  # the same, where a smaller cache would have what is shared come from behind it
+SPACIOUS_L2 = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -403,14 +405,28 @@ def steps_at_once(nest: Nest, roles: Roles, tile: Tile, machine: Machine) -> int
             return None
     if size <= most:
         return None
-    steps = fold.extent * most // size
-    return next((n for n in range(steps, LEAST_STEPS - 1, -1) if fold.extent % n == 0), None)
+    steps, least = fold.extent * most // size, LEAST_STEPS
+    runs = [n for n in range(FEW_STEPS, fold.extent) if fold.extent % n == 0]
+    if _are_shared(nest) and machine.l2 < SPACIOUS_L2 and not _is_near(nest, roles, machine):
+        runs, least = [n for n in runs if n * size <= machine.l2 * fold.extent], FEW_STEPS
+        steps = max(steps, min(runs, default=0))
+    return max((n for n in runs if least <= n <= steps), default=None)
+
+
+def _is_near(nest: Nest, roles: Roles, machine: Machine) -> bool:
+    """Whether what one matrix multiplies stays in half the second cache, and its rows are read in
+    order."""
+    (fold,) = reduce_axes(nest)
+    rows = [node for node in loads_in(nest) if not _uses(node, roles.n)]
+    lines = roles.n.extent + (roles.m.extent if roles.m is not None else 0)
+    in_order = all(step(node, fold) == 1 for node in rows)
+    return in_order and _column_bytes(nest, lines) <= machine.l2 // 2
 
 
 def _are_shared(nest: Nest) -> bool:
     """Whether points of axes that are no rows or columns of one matrix read the same again."""
     return all(
-        prod(axis.extent for axis in _axes_of(node, nest)) >= 2 * node.source.size
+        2 * prod(axis.extent for axis in _axes_of(node, nest)) >= 3 * node.source.size
         for node in loads_in(nest)
     )
 
