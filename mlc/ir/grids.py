@@ -60,6 +60,11 @@ class Grid:
         return self.write(**{**chosen, **{name: int(n) for name, n in numbers.items()}})
 
 
+def asked_later(make: Callable[[], Grid]) -> Grid:
+    """What ``make`` gives, which is called when a program or the open numbers are asked for."""
+    return Grid(lambda **numbers: make().write(**numbers), lambda: make().knobs)
+
+
 def knob(name: str, options: tuple[int, ...], default: int) -> Knob:
     """A knob whose default is one of its options, be it in ``options`` or not."""
     return Knob(name, tuple(sorted({*options, default})), default)

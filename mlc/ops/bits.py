@@ -11,6 +11,7 @@ from ..dtypes import boolean, uint8
 from ..errors import ArgumentError, DTypeError, ShapeError
 from ..intrinsics.packing import BLOCK, pack_row
 from ..ir.expr import Expr, apply, cast, const, select
+from ..ir.grids import Grid
 from ..ir.program import Buffer, Program, Region
 from .broadcast import as_axis, as_tensor, shape_of, size_of
 from .elementwise import astype
@@ -83,7 +84,7 @@ def pack_rows(x: Any, *, big: bool) -> Any:
             w.store(out, (*row, place), byte(source, row, place, 0))
     shape = x.shape
 
-    def on_grid() -> Program:
+    def on_grid() -> Grid:
         from .grid_places import bytes_on_grid
 
         return bytes_on_grid(shape, size, byte)

@@ -22,6 +22,7 @@ from ..intrinsics.holding import BLOCK
 from ..intrinsics.holding import elements_where as elements_where_intrinsic
 from ..intrinsics.holding import places_where as places_where_intrinsic
 from ..ir.expr import Expr, cast, const
+from ..ir.grids import Grid
 from ..ir.program import Buffer, Program, Region
 from . import arithmetic, logic
 from .broadcast import as_axis, as_tensor, shape_of, size_of
@@ -120,7 +121,7 @@ def places_where(x: Any, *, size: int, fill: int, name: str) -> Any:
     sentence = "" if full is None else no_room(name, size)
     given = x.dtype
 
-    def on_grid() -> Program:
+    def on_grid() -> Grid:
         from .grid_places import places_on_grid
 
         return places_on_grid(n, given, size, fill, sentence)
@@ -162,7 +163,7 @@ def elements_where(values: Any, mask: Any, *, size: int) -> Any:
     else:
         write(w, *parts)
 
-    def on_grid() -> Program:
+    def on_grid() -> Grid:
         from .grid_places import elements_on_grid
 
         return elements_on_grid(n, dtype, size)

@@ -9,11 +9,11 @@ from typing import Any
 from ..dtypes import DType
 from ..ir.combiner import Combiner, make_combiner
 from ..ir.expr import Expr
-from ..ir.program import Program
+from ..ir.grids import Grid
 from ..te.construct import compute, reduce_with
 from .broadcast import as_tensor, size_of
 from .elementwise import rounded_product
-from .on_grid import points
+from .on_grid import point_knobs, points
 from .op import op
 from .programs import Writer, threads, unflattened
 from .reduce import over
@@ -54,19 +54,21 @@ def complex_cumprod(real: Any, imag: Any, *, axis: int) -> Any:
     real, imag = as_tensor(real), as_tensor(imag)
     shape, dtype = real.shape, real.dtype
 
-    def written(on_grid: bool) -> Writer:
+    lines = size_of((*shape[:axis], *shape[axis + 1 :]))
+
+    def written(teams: int) -> Writer:
+        """By threads of blocks of ``teams``, if there are any."""
         w = Writer("complex_cumprod")
         sources = w.input("real", shape, dtype), w.input("imag", shape, dtype)
         outs = w.output("out_real", shape, dtype), w.output("out_imag", shape, dtype)
         rest = (*shape[:axis], *shape[axis + 1 :])
-        lines = size_of(rest)
 
         def at(line: Expr, i: Expr | int) -> tuple[Expr | int, ...]:
             others = unflattened(line, rest)
             return (*others[:axis], i, *others[axis:])
 
         loop = w.loop(lines, "line", threads(lines, size_of(shape)))
-        with points(w, lines, "line") if on_grid else loop as line:
+        with points(w, lines, "line", threads=teams) if teams else loop as line:
             totals = [w.variable(f"total{n}", s[at(line, 0)]) for n, s in enumerate(sources)]
             for total, out in zip(totals, outs, strict=True):
                 w.store(out, at(line, 0), total[()])
@@ -79,7 +81,7 @@ def complex_cumprod(real: Any, imag: Any, *, axis: int) -> Any:
                     w.store(out, here, total[()])
         return w
 
-    def program() -> Program:
-        return written(on_grid=True).program()
+    def on_grid() -> Grid:
+        return Grid(lambda threads: written(threads).program(), lambda: point_knobs(lines))
 
-    return written(on_grid=False).call(real, imag, on_grid=program)
+    return written(0).call(real, imag, on_grid=on_grid)

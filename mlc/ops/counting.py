@@ -12,7 +12,7 @@ from .. import te
 from ..dtypes import as_dtype, boolean, float64, int32, int64
 from ..errors import ArgumentError, DomainError, ShapeError, UnsupportedError
 from ..ir.expr import Expr, apply, cast, const, select
-from ..ir.program import Program
+from ..ir.grids import Grid
 from ..te.extent import is_open
 from . import arithmetic, logic
 from .broadcast import as_tensor, element, shape_of, size_of
@@ -45,7 +45,7 @@ def counts_at(places: Any, weights: Any, *, size: int, dtype: Any, refusal: str)
     inputs = [places] if weights is None else [places, as_tensor(weights)]
     given, of = places.dtype, None if weights is None else inputs[1].dtype
 
-    def on_grid() -> Program:
+    def on_grid() -> Grid:
         from .grid_places import counts_on_grid
 
         return counts_on_grid(n, given, of, size, target, refusal)

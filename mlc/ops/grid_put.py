@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from .. import te
 from ..ir.expr import Expr, apply, cast, const
+from ..ir.grids import Grid, Knob
 from ..ir.program import Program
 from .broadcast import size_of
 from .grid_places import adds_at_once, in_order
-from .on_grid import points
+from .grid_sort import sort_knobs
+from .on_grid import point_knobs, points
 from .placing import PutAt
 from .programs import unflattened
 
@@ -20,10 +24,35 @@ _AT_ONCE: dict[object, str] = {
 }  # by atomic operations
 
 
-def put_on_grid(p: PutAt) -> Program:
+def put_on_grid(begun: Callable[[], PutAt]) -> Grid:
     """Writers are sorted by their places; the first of each place does the work of all, element by
-    element of what each of them writes. Whole numbers are combined as they come."""
-    w, rest = p.w, (*p.part[: p.at], *p.part[p.at + len(p.spread) :])
+    element of what each of them writes. Whole numbers are combined as they come. ``begun`` makes a
+    program with its params, before anything is done."""
+
+    def leaves_open() -> tuple[Knob, ...]:
+        p = begun()
+        writers = size_of(p.spread)
+        return point_knobs(writers * size_of(_rest(p))) if _at_once(p) else sort_knobs(writers)
+
+    def write(threads: int, tile: int = 0) -> Program:
+        return _put(begun(), tile, threads)
+
+    return Grid(write, leaves_open)
+
+
+def _rest(p: PutAt) -> tuple[int, ...]:
+    """The extents of what each writer writes."""
+    return (*p.part[: p.at], *p.part[p.at + len(p.spread) :])
+
+
+def _at_once(p: PutAt) -> str | None:
+    """The atomic operation that combines, where its order does not show."""
+    fits = adds_at_once(p.out.dtype) and p.values.dtype is p.out.dtype
+    return _AT_ONCE.get(p.ufunc) if fits else None
+
+
+def _put(p: PutAt, tile: int, threads: int) -> Program:
+    w, rest = p.w, _rest(p)
     writers, each = size_of(p.spread), size_of(rest)
     extents = [p.out.shape[axis] for axis in p.searched]
     with points(w, size_of(p.out.shape)) as i:
@@ -35,9 +64,9 @@ def put_on_grid(p: PutAt) -> Program:
         others = unflattened(number, rest)
         return others[: p.at], others[p.at :]
 
-    name = _AT_ONCE.get(p.ufunc)
-    if name is not None and adds_at_once(p.out.dtype) and p.values.dtype is p.out.dtype:
-        with points(w, writers * each, atomic=True) as i:
+    name = _at_once(p)
+    if name is not None:
+        with points(w, writers * each, atomic=True, threads=threads) as i:
             chosen = unflattened(i // each, p.spread)
             before, after = split(i % each)
             at_axis = {axis: w.variable("at", p.found(axis, chosen)) for axis in p.searched}
@@ -53,7 +82,7 @@ def put_on_grid(p: PutAt) -> Program:
             place = place * extent + p.found(axis, chosen)
         return place
 
-    places, order = in_order(w, writers, size_of(extents), place_of)
+    places, order = in_order(w, writers, size_of(extents), place_of, tile, threads)
     with points(w, writers * each) as i:
         number = i // each
         before, after = split(i % each)

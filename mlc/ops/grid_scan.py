@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..dtypes import DType
-from ..errors import ScheduleError
 from ..ir.expr import Expr, cast
-from ..ir.grids import MOST_SHARED, Knob, knob
+from ..ir.grids import Grid, Knob
 from ..ir.program import Buffer, Program
 from .broadcast import size_of
 from .combining import combined
 from .grid_products import running_products
-from .on_grid import EACH, points, prefix_threads, prefixes, threads_for
+from .on_grid import EACH, point_knobs, points, prefix_knobs, prefixes
 from .programs import Writer, unflattened
 
 SHORT = 64  # elements of a line that one thread goes along
@@ -22,18 +21,28 @@ ASSOCIATIVE = frozenset(
     {"add", "maximum", "minimum", "fmax", "fmin", "bitand", "bitor", "bitxor", "logaddexp",
      "logaddexp2"}
 )  # fmt: skip
-THREADS = (32, 64, 128, 256, 512, 1024)
-NEIGHBOURS = (5, 7, 9, 11, 13, 15, 17, 21)  # odd numbers, so that they lie in all banks
 
 
 def scan_on_grid(
-    shape: Sequence[int], given: DType, dtype: DType, work: DType, fn: str, axis: int,
-    threads: int = 0, each: int = EACH,
-) -> Program:  # fmt: skip
-    """``out[i] = fn(out[i - 1], x[i])`` along ``axis`` of an array of ``given``, in ``work``.
+    shape: Sequence[int], given: DType, dtype: DType, work: DType, fn: str, axis: int
+) -> Grid:
+    """``out[i] = fn(out[i - 1], x[i])`` along ``axis`` of an array of ``given``, in ``work``."""
 
-    ``threads`` and ``each`` are those of :func:`scan_knobs`.
-    """
+    def write(threads: int, each: int = EACH) -> Program:
+        return _written(shape, given, dtype, work, fn, axis, threads, each)
+
+    def leaves_open() -> tuple[Knob, ...]:
+        if _is_cut(shape, work, fn, axis):
+            return prefix_knobs(shape[axis])
+        return point_knobs(size_of((*shape[:axis], *shape[axis + 1 :])))
+
+    return Grid(write, leaves_open)
+
+
+def _written(
+    shape: Sequence[int], given: DType, dtype: DType, work: DType, fn: str, axis: int,
+    threads: int, each: int,
+) -> Program:  # fmt: skip
     w = Writer(f"scan_{fn}")
     x, out = w.input("x", shape, given), w.output("out", shape, dtype)
     n, rest = shape[axis], (*shape[:axis], *shape[axis + 1 :])
@@ -47,13 +56,10 @@ def scan_on_grid(
         return cast(x[at(line, i)], work)
 
     if _is_cut(shape, work, fn, axis):
-        threads = threads or prefix_threads(n)
         if fn == "mul" and work.is_float:
-            _check_room(threads, each, work.itemsize + 8)
             kept: Buffer | None = out if dtype is work else None
             running_products(w, lines, n, work, read, at, out, kept, threads, each)
             return w.program()
-        _check_room(threads, each, work.itemsize)
         prefixes(
             w, lines, n, (work,), lambda line, i: (read(line, i),),
             lambda a, b: (combined(fn, a[0], b[0]),),
@@ -67,25 +73,6 @@ def scan_on_grid(
             w.set(total, combined(fn, total[()], read(line, i + 1)))
             w.store(out, at(line, i + 1), total[()])
     return w.program()
-
-
-def scan_knobs(shape: Sequence[int], work: DType, fn: str, axis: int) -> tuple[Knob, ...]:
-    """``threads`` of a block and, where lines are cut into tiles, ``each``, the neighbours that a
-    thread combines."""
-    if not _is_cut(shape, work, fn, axis):
-        lines = size_of((*shape[:axis], *shape[axis + 1 :]))
-        return (knob("threads", THREADS, threads_for(lines)),)
-    return knob("threads", THREADS, prefix_threads(shape[axis])), knob("each", NEIGHBOURS, EACH)
-
-
-def _check_room(threads: int, each: int, size: int) -> None:
-    """ScheduleError where a block has no room for a tile of elements of ``size`` bytes."""
-    needed = threads * (each + 2) * size
-    if needed > MOST_SHARED:
-        raise ScheduleError(
-            f"{threads} threads of {each} elements each need {needed} bytes of shared memory, and "
-            f"blocks have {MOST_SHARED} on every card; choose fewer of one"
-        )
 
 
 def _is_cut(shape: Sequence[int], work: DType, fn: str, axis: int) -> bool:

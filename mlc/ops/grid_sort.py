@@ -12,7 +12,7 @@ from .. import te
 from ..dtypes import DType, int32, int64, uint32, uint64
 from ..errors import ScheduleError
 from ..ir.expr import Expr, apply, cast, const, select
-from ..ir.grids import MOST_SHARED, Knob, knob
+from ..ir.grids import MOST_SHARED, Grid, Knob, knob
 from ..ir.program import Buffer, Program
 from .broadcast import size_of
 from .on_grid import LEAST, THREADS, points, power_above, team
@@ -146,11 +146,21 @@ def _place(
 
 def sort_on_grid(
     name: str, shape: Sequence[int], dtype: DType, axis: int, descending: bool,
-    places: bool, follows: bool, tile: int = 0, threads: int = 0,
-) -> Program:  # fmt: skip
+    places: bool, follows: bool,
+) -> Grid:  # fmt: skip
     """An array of ``dtype`` sorted along ``axis``, or the ``places`` that the elements come from.
-    ``follows`` says that elements of equal keys may differ; ``tile`` and ``threads`` are those of
-    :func:`sort_knobs`."""
+    ``follows`` says that elements of equal keys may differ."""
+
+    def write(tile: int, threads: int) -> Program:
+        return _sorted(name, shape, dtype, axis, descending, places, follows, tile, threads)
+
+    return Grid(write, lambda: sort_knobs(shape[axis]))
+
+
+def _sorted(
+    name: str, shape: Sequence[int], dtype: DType, axis: int, descending: bool,
+    places: bool, follows: bool, tile: int, threads: int,
+) -> Program:  # fmt: skip
     w = Writer(name)
     x, out = w.input("x", shape, dtype), w.output("out", shape, int64 if places else dtype)
     n, rest = shape[axis], (*shape[:axis], *shape[axis + 1 :])
@@ -178,9 +188,19 @@ def sort_on_grid(
 
 def order_around_on_grid(
     shape: Sequence[int], dtype: DType, pivots: Sequence[int], axis: int
-) -> Program:
+) -> Grid:
     """The places of what is less than the first of the sorted pivots along ``axis``, then those of
     its equals, and so on; each kind in order."""
+
+    def write(tile: int, threads: int) -> Program:
+        return _order_around(shape, dtype, pivots, axis, tile, threads)
+
+    return Grid(write, lambda: sort_knobs(shape[axis]))
+
+
+def _order_around(
+    shape: Sequence[int], dtype: DType, pivots: Sequence[int], axis: int, tile: int, threads: int
+) -> Program:
     w = Writer("argpartition")
     x, found = w.input("x", shape, dtype), w.input("found", pivots, dtype)
     out = w.output("out", shape, int64)
@@ -201,5 +221,5 @@ def order_around_on_grid(
     def finish(row: Expr, i: Expr, k: Expr, place: Expr | None) -> None:
         w.store(out, at(row, i), place)
 
-    merge_sorted(w, size_of(rest), shape[axis], uint32, kind, finish, True)
+    merge_sorted(w, size_of(rest), shape[axis], uint32, kind, finish, True, tile, threads)
     return w.program()

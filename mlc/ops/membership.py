@@ -17,7 +17,8 @@ from .. import te
 from ..dtypes import as_dtype, boolean, int64, uint8, uint64
 from ..errors import DomainError
 from ..ir.expr import Expr, apply, cast, const
-from ..ir.program import Buffer, Program
+from ..ir.grids import Grid
+from ..ir.program import Buffer
 from ..te.extent import is_open
 from . import logic
 from .broadcast import as_tensor, shape_of, size_of
@@ -95,7 +96,7 @@ def is_marked(x: Any, tests: Any, *, dtype: Any) -> Any:
             _by_slots(w, n, size, test, value, out)
     given, others = x.dtype, tests.dtype
 
-    def on_grid() -> Program:
+    def on_grid() -> Grid:
         from .grid_places import membership_on_grid
 
         return membership_on_grid(size, given, n, others, work)

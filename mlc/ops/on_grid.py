@@ -11,7 +11,9 @@ from contextlib import contextmanager
 
 from .. import te
 from ..dtypes import DType
+from ..errors import ScheduleError
 from ..ir.expr import Expr, const
+from ..ir.grids import MOST_SHARED, Knob, knob
 from ..ir.program import Buffer
 from .programs import Writer
 
@@ -20,6 +22,8 @@ LEAST = 32  # a warp
 SPREAD = 1 << 15  # points from which blocks are of all THREADS: fewer go to more blocks
 EACH = 9  # neighbours that a thread combines: an odd number, so that they lie in all banks
 LINES = 512  # from which on a block for each keeps all processors busy
+THREAD_CHOICES = (32, 64, 128, 256, 512, 1024)
+EACH_CHOICES = (5, 7, 9, 11, 13, 15, 17, 21)
 
 Parts = tuple[Expr, ...]  # of what is combined, one for each dtype
 Combine = Callable[[Parts, Parts], Parts]
@@ -30,6 +34,17 @@ Write = Callable[[Expr, Expr, Parts], None]
 def threads_for(count: int) -> int:
     """How many threads blocks of :func:`points` have."""
     return THREADS if count >= SPREAD else LEAST * 2
+
+
+def point_knobs(count: int) -> tuple[Knob, ...]:
+    """``threads`` of a block, for :func:`points`."""
+    return (knob("threads", THREAD_CHOICES, threads_for(count)),)
+
+
+def prefix_knobs(n: int) -> tuple[Knob, ...]:
+    """``threads`` of a block and ``each``, the neighbours that a thread combines, for
+    :func:`prefixes` of lines of ``n``."""
+    return knob("threads", THREAD_CHOICES, prefix_threads(n)), knob("each", EACH_CHOICES, EACH)
 
 
 @contextmanager
@@ -83,10 +98,16 @@ def prefixes(
     enough, a block goes through those of a line if there are many lines; of few the totals of tiles
     are combined first, and lines of totals are scanned in the same way. The order is fixed, and so
     are the bits. With ``atomic`` what is written may be combined into
-    places that variables hold.
+    places that variables hold. ScheduleError where a block has no room for its tile.
     """
     threads = threads or prefix_threads(n)
     tile = threads * each
+    needed = threads * (each + 2) * sum(dtype.itemsize for dtype in dtypes)
+    if needed > MOST_SHARED:
+        raise ScheduleError(
+            f"{threads} threads of {each} elements each need {needed} bytes of shared memory, and "
+            f"blocks have {MOST_SHARED} on every card; choose fewer of one"
+        )
     tiles = -(-n // tile)
     before: list[Buffer] = []
     own = _Tile(w, threads, each, dtypes, combine)

@@ -18,7 +18,7 @@ from ..config import config
 from ..dtypes import DType, boolean, int64
 from ..errors import UnsupportedError
 from ..ir.expr import Expr, cast, const, select
-from ..ir.program import Program
+from ..ir.grids import Grid
 from ..te.extent import Extent
 from ..te.inline import resolve_loads
 from ..te.tensor import Compute
@@ -150,10 +150,10 @@ def put_at(x: Any, indices: Any, value: Any, *, items: Items, ufunc: Any) -> Any
         """The program with its params, before anything is done."""
         return PutAt(x.name, given, dtype, kinds, shape, of, items, ufunc, length is not None)
 
-    def on_grid() -> Program:
+    def on_grid() -> Grid:
         from .grid_put import put_on_grid
 
-        return put_on_grid(begun())
+        return put_on_grid(begun)
 
     made = begun()
     w = made.w

@@ -180,9 +180,9 @@ class Writer:
             attrs["refusals"] = self.refusals
         return Program(self.name, params, joined(self.lists[0]), len(self.outputs), attrs)
 
-    def call(self, *tensors: te.Tensor, on_grid: Grid | Callable[[], Program] | None = None) -> Any:
-        """What the program makes of ``tensors``: a tensor, or a tuple of them. ``on_grid`` writes
-        the one that cards run instead, over params of the same kinds."""
+    def call(self, *tensors: te.Tensor, on_grid: Callable[[], Grid] | None = None) -> Any:
+        """What the program makes of ``tensors``: a tensor, or a tuple of them. ``on_grid`` makes
+        what writes the one that cards run instead, over params of the same kinds."""
         return te.call(self.program(), *tensors, on_grid=on_grid)
 
 

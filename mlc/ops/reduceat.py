@@ -10,12 +10,13 @@ from .. import te
 from ..dtypes import as_dtype, int64
 from ..errors import ArgumentError, ShapeError, UnsupportedError
 from ..ir.expr import Expr, cast, const, select
+from ..ir.grids import Grid
 from ..ir.program import Program
 from .arithmetic import NEGATIVE_POWER
 from .broadcast import as_axis, as_tensor, shape_of, size_of
 from .calculus import as_array
 from .combining import FOLDED, combined
-from .on_grid import points
+from .on_grid import point_knobs, points
 from .op import implements, op
 from .programs import Writer, threads, unflattened
 from .promotion import accumulator, dtype_of
@@ -28,7 +29,8 @@ def runs(x: Any, starts: Any, *, fn: str, axis: int, dtype: Any) -> Any:
     x, starts, target = as_tensor(x), as_tensor(starts), as_dtype(dtype)
     n, count, work = x.shape[axis], starts.shape[0], accumulator(target)
 
-    def written(grid: bool) -> Program:
+    def written(teams: int) -> Program:
+        """By threads of blocks of ``teams``, if there are any."""
         w = Writer(f"{fn}_reduceat")
         source = w.input("x", x.shape, x.dtype)
         first = w.input("starts", starts.shape, starts.dtype)
@@ -38,11 +40,11 @@ def runs(x: Any, starts: Any, *, fn: str, axis: int, dtype: Any) -> Any:
         guard = w.guard("BoundsError", sentence, n)
         is_power = fn == "pow" and work.kind == "i"
         natural = w.guard("DomainError", NEGATIVE_POWER) if is_power else None
-        with points(w, count, "k") if grid else w.loop(count, "k") as k:
+        with points(w, count, "k") if teams else w.loop(count, "k") as k:
             w.store(guard, (first[k],), 0)
         others = (*x.shape[:axis], *x.shape[axis + 1 :])
-        rows = size_of((count, *others))
-        with points(w, rows, "r") if grid else w.loop(rows, "r", threads(rows, x.size)) as r:
+        loop = w.loop(rows, "r", threads(rows, x.size))
+        with points(w, rows, "r", threads=teams) if teams else loop as r:
             k, *rest = unflattened(r, (count, *others))
             read = lambda i: cast(source[_with(rest, axis, i)], work)
             low = cast(first[k], int64)
@@ -56,7 +58,7 @@ def runs(x: Any, starts: Any, *, fn: str, axis: int, dtype: Any) -> Any:
                     w.insist(natural, read(low + i + 1) >= const(0, work))
                 w.set(total, combined(fn, total[()], read(low + i + 1)))
 
-            if grid:
+            if teams:
                 i = w.variable("i", const(0))
                 with w.repeat(i[()] < high - low - 1):
                     more(i[()])
@@ -67,7 +69,12 @@ def runs(x: Any, starts: Any, *, fn: str, axis: int, dtype: Any) -> Any:
             w.store(out, (*rest[:axis], k, *rest[axis:]), total[()])
         return w.program()
 
-    return te.call(written(False), x, starts, on_grid=lambda: written(True))
+    rows = size_of((count, *x.shape[:axis], *x.shape[axis + 1 :]))
+
+    def on_grid() -> Grid:
+        return Grid(lambda threads: written(threads), lambda: point_knobs(rows))
+
+    return te.call(written(0), x, starts, on_grid=on_grid)
 
 
 def _with(indices: list[Expr], axis: int, i: Expr) -> tuple[Expr, ...]:

@@ -17,7 +17,7 @@ from ..dtypes import DType, as_dtype, boolean
 from ..errors import ArgumentError, ShapeError, UnsupportedError
 from ..intrinsics.prefix import FUNCTIONS, LANE_BITS, running
 from ..ir.expr import Expr, cast, const
-from ..ir.grids import Grid, Knob
+from ..ir.grids import Grid
 from ..ir.program import Buffer, Program, Region
 from .arithmetic import NEGATIVE_POWER
 from .broadcast import as_axis, as_tensor, is_only_axis, shape_of, size_of
@@ -62,17 +62,12 @@ def scan(x: Any, *, fn: str, axis: int, dtype: Any) -> Any:
         made.rows()
     shape, given = x.shape, x.dtype
 
-    def on_grid(**numbers: int) -> Program:
+    def on_grid() -> Grid:
         from .grid_scan import scan_on_grid
 
-        return scan_on_grid(shape, given, dtype, work, fn, axis, **numbers)
+        return scan_on_grid(shape, given, dtype, work, fn, axis)
 
-    def knobs() -> tuple[Knob, ...]:
-        from .grid_scan import scan_knobs
-
-        return scan_knobs(shape, work, fn, axis)
-
-    return w.call(x, on_grid=Grid(on_grid, knobs))
+    return w.call(x, on_grid=on_grid)
 
 
 def _identity(fn: str, dtype: DType) -> Expr | None:

@@ -11,7 +11,7 @@ from .. import te
 from ..dtypes import as_dtype, float64, int32, int64
 from ..errors import ArgumentError, DomainError, ShapeError
 from ..ir.expr import Expr, apply, cast, const, select
-from ..ir.program import Program
+from ..ir.grids import Grid
 from . import arithmetic, logic
 from .broadcast import as_tensor, element, shape_of
 from .elementwise import astype, select_where
@@ -91,7 +91,7 @@ def places_in(a: Any, v: Any, *, right: bool, dtype: Any) -> Any:
             w.store(out, (start + l,), select(missing, end[()], found))
     given, values_dtype = a.dtype, v.dtype
 
-    def on_grid() -> Program:
+    def on_grid() -> Grid:
         from .grid_places import search_on_grid
 
         return search_on_grid(n, given, size, values_dtype, work, right)

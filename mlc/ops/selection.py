@@ -19,6 +19,7 @@ from .. import te
 from ..dtypes import DType, as_dtype, float64, int32, int64
 from ..intrinsics.dividing import LANES, divide, has_compress
 from ..ir.expr import Expr, apply, cast, const, select
+from ..ir.grids import Grid
 from ..ir.program import Buffer, Program, Region
 from .broadcast import as_tensor, size_of
 from .op import op
@@ -174,7 +175,7 @@ def order_around(x: Any, found: Any, *, axis: int) -> Any:
             w.store(starts, (chosen[()],), to[()] + 1)
     shape, dtype = x.shape, x.dtype
 
-    def write() -> Program:
+    def write() -> Grid:
         from .grid_sort import order_around_on_grid
 
         return order_around_on_grid(shape, dtype, found.shape, axis)

@@ -21,7 +21,7 @@ from ..errors import ArgumentError, AxisError, BoundsError, DomainError
 from ..intrinsics.dividing import has_compress
 from ..intrinsics.sorting import has_vector_sort, sort_row
 from ..ir.expr import Expr, apply, cast, const, select
-from ..ir.grids import Grid, Knob
+from ..ir.grids import Grid
 from ..ir.program import Buffer, Program, Region
 from .broadcast import as_axis, as_tensor, is_only_axis, shape_of, size_of
 from .create import zeros
@@ -138,22 +138,17 @@ def _sorted(x: Any, axis: int, descending: bool, places: bool, follows: bool) ->
 
 def for_cards(
     name: str, x: Any, axis: int, descending: bool, places: bool, follows: bool
-) -> Grid | None:
+) -> Callable[[], Grid] | None:
     """What writes the program that cards run; see :func:`mlc.ops.grid_sort.sort_on_grid`."""
 
-    def write(**numbers: int) -> Program:
+    def on_grid() -> Grid:
         from .grid_sort import sort_on_grid
 
-        return sort_on_grid(name, shape, dtype, axis, descending, places, follows, **numbers)
-
-    def knobs() -> tuple[Knob, ...]:
-        from .grid_sort import sort_knobs
-
-        return sort_knobs(n)
+        return sort_on_grid(name, shape, dtype, axis, descending, places, follows)
 
     shape, dtype = x.shape, x.dtype
     n = shape[axis]
-    return Grid(write, knobs) if n > SHORT or x.size // n < MANY else None
+    return on_grid if n > SHORT or x.size // n < MANY else None
 
 
 def _sorted_by_numpy(x: Any, axis: int) -> Any:

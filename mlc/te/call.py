@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError, DTypeError, ShapeError, user_location
-from ..ir.grids import Grid
+from ..ir.grids import Grid, asked_later
 from ..ir.program import Program
 from .construct import constant
 from .tensor import Call, Tensor
 
-OnGrid = Grid | Callable[[], Program]
+OnGrid = Callable[[], Grid]  # called when somebody wants it
 _values: list[Callable[..., Any]] = []
 
 
@@ -30,8 +30,8 @@ def call(program: Any, *inputs: Any, name: str = "", on_grid: OnGrid | None = No
     the sizes that the inputs have. Inputs are te tensors, as in the body of an operator, or traced
     values in a jitted function, or arrays: then what comes back is of that kind too. Raises
     ShapeError, DTypeError or ArgumentError where ``inputs`` do not fit the params. ``on_grid``
-    writes a program of the same meaning over the same params for cards, where they are tensors; as
-    a :class:`mlc.ir.grids.Grid` it leaves numbers open.
+    makes what writes a program of the same meaning over the same params for cards, where they are
+    tensors.
     """
     if not inputs or not all(isinstance(value, Tensor) for value in inputs):
         return _values[0](program, inputs, name)
@@ -53,7 +53,7 @@ def call_of_tensors(
         raise ArgumentError(f"{chosen.name} reads {count} tensors, got {len(inputs)}")
     fitting = tuple(_fitting(chosen, n, value) for n, value in enumerate(inputs))
     label = name or chosen.name
-    grid = on_grid if on_grid is None or isinstance(on_grid, Grid) else Grid(on_grid)
+    grid = None if on_grid is None else asked_later(on_grid)
     op = Call(chosen, fitting, label, location=user_location(), on_grid=grid)
     made = tuple(
         Tensor(label if chosen.outputs == 1 else f"{label}.{n}", b.shape, b.dtype, op, n)

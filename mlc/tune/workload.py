@@ -210,9 +210,9 @@ def _of_graph(compiled: Compiled, arrays: Sequence[Array] | None) -> list[Worklo
 
 def _is_decided(program: Program) -> bool:
     """Whether there is nothing for a card's schedule to decide: threads are bound already, or a
-    library is called, or an operator has written it for grids and leaves no number open."""
+    library is called."""
     if program.grid is not None:
-        return not program.grid.knobs
+        return False
     loops = (stmt for stmt in walk(program.body) if isinstance(stmt, For))
     return calls_library(program) or any(loop.kind is LoopKind.BOUND for loop in loops)
 

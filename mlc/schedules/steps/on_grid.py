@@ -55,7 +55,7 @@ class OnGrid(Step):
 
 
 def on_grid(s: Schedule, **numbers: int) -> None:
-    """Takes what the operator has written for grids of threads: scans, sorts, attention.
+    """Takes what the operator has written for grids of threads: scans, sorts, counts, attention.
 
     ``s.on_grid(threads=128)``::
 

@@ -2,7 +2,7 @@
 
 How many threads a block has, how large the tile of a block is, how wide accesses are, and how many
 copies of tiles are under way while one is used. Which kernel becomes tensor cores' work follows
-from its types. Of what an operator has written for grids (scans, sorts, attention), the numbers
+from its types. Of what an operator has written for grids (scans, sorts, counts, attention), the numbers
 that it leaves open.
 """
 

@@ -18,6 +18,7 @@ pytestmark = needs_compiler
 Array = np.ndarray[Any, Any]
 RNG = np.random.default_rng(1)
 SOME = np.round(RNG.standard_normal(1500) * 9).astype(np.float32)
+PLACES = RNG.integers(0, 1500, 1500)
 
 
 def attention(k: Array, q: Array, v: Array, unread: Array) -> Array:
@@ -85,7 +86,63 @@ def test_what_is_left_open_and_what_the_default_is() -> None:
     }  # fmt: skip
     lowered = mlc.jit(np.cumsum, target="cuda-emulated").lower(SOME)
     assert "s.on_grid(threads=256, each=9)" in str(lowered.schedule)
-    assert grid_of(np.searchsorted, np.sort(SOME), SOME).grid.knobs == ()
+    for function, arguments, wanted in (
+        (np.searchsorted, (np.sort(SOME), SOME), {"threads": 64}),
+        (np.bincount, (PLACES, SOME), {"tile": 1024, "threads": 256}),  # in the order of the places
+        (added, (PLACES * 0, PLACES), {"threads": 64}),  # in any order
+    ):
+        lowered = mlc.jit(function, target="cuda-emulated").lower(*arguments)
+        found = [k.program.grid.knobs for k in lowered.compiled.kernels if k.program.grid]
+        assert [{knob.name: knob.default for knob in knobs} for knobs in found] == [wanted]
+
+
+def added(x: Array, places: Array) -> Array:
+    x = x.copy()
+    np.add.at(x, places, 3)
+    return x
+
+
+def put(x: Array, places: Array) -> Array:
+    x = x.copy()
+    x[places] = np.arange(1500, dtype=x.dtype)
+    return x
+
+
+PUTS: dict[str, tuple[Callable[..., Any], tuple[Array, ...], dict[str, int]]] = {
+    "counts": (lambda i: np.bincount(i), (PLACES,), {"threads": 128}),
+    "weights": (lambda i, w: np.bincount(i, w), (PLACES, SOME), {"tile": 256, "threads": 128}),
+    "search": (lambda a, v: np.searchsorted(a, v), (np.sort(SOME), SOME), {"threads": 512}),
+    "places": (lambda x: np.flatnonzero(x > 0), (SOME,), {"threads": 64, "each": 5}),
+    "members": (lambda x: np.packbits(x), (SOME > 0,), {"threads": 32}),
+    "put": (put, (SOME, PLACES), {"tile": 512, "threads": 64}),
+    "added": (added, (PLACES * 2, PLACES), {"threads": 128}),
+    "runs": (lambda x: np.maximum.reduceat(x, np.arange(0, 1500, 7)), (SOME,), {"threads": 32}),
+    "order": (lambda x: np.argpartition(x, 9), (SOME,), {"tile": 256, "threads": 128}),
+}
+
+
+@pytest.mark.parametrize("name", PUTS)
+def test_programs_of_places_leave_numbers_open(name: str) -> None:
+    """The numbers that are chosen stand in the schedule, and say how many threads there are."""
+    function, arguments, numbers = PUTS[name]
+    (kernel,) = [
+        k for k in mlc.jit(function, target="cuda-emulated").lower(*arguments).compiled.kernels
+        if k.program.grid is not None
+    ]  # fmt: skip
+    s = mlc.Schedule(kernel.program)
+    s.on_grid(**numbers)
+    assert f"s.on_grid({', '.join(f'{n}={v}' for n, v in numbers.items())})" in s.source()
+    made = compile_program(s.program, target="cuda-emulated")
+    widths = {launch.block[0] for launch in made.device_module.launches}
+    assert numbers["threads"] in widths
+    drawn = [np.sort(RNG.integers(0, 2, b.shape), None) for b in kernel.program.params]
+    inputs = [
+        x.astype(b.dtype.numpy).reshape(b.shape) for x, b in zip(drawn, kernel.program.params)
+    ]
+    count = len(kernel.program.params) - kernel.program.outputs
+    plain = compile_program(kernel.program, target="interpret")
+    for found, wanted in zip(made.run(inputs[:count]), plain.run(inputs[:count]), strict=True):
+        np.testing.assert_array_equal(found, wanted)
 
 
 @pytest.mark.parametrize(
