@@ -143,6 +143,7 @@ def kernel_text(
             printer.slots.name = name
     begin = len(printer.lines)
     printer.statement(kernel.body)
+    printer.without_waits()
     printer.unwrap(begin)
     if after_checks and not (printer.is_checked and printer.waits):
         printer.is_checked = True

@@ -39,7 +39,7 @@ from ...lower.cuda.kernel import (
     SLOTS_BEGIN,
     BoxMap,
 )
-from ...lower.cuda.overlap_stages import ASYNC, COMMIT, WAIT
+from ...lower.cuda.overlap_stages import ASYNC, COMMIT, LATE, WAIT
 from ...lower.place_buffers import span_bytes
 from ...lower.unroll_partly import factor_of
 from .expressions import Expressions
@@ -98,6 +98,7 @@ class Statements(Expressions):
         self.checks = checks or {}
         self.is_checked = False
         self.waits = False  # whether there are barriers
+        self.copies_late = False  # whether there are asynchronous copies
         self.identifiers = names
         self.lines: list[str] = []
         self.depth = 1
@@ -145,8 +146,12 @@ class Statements(Expressions):
     def statement(self, stmt: Stmt) -> None:
         match stmt:
             case Seq(stmts=stmts):
-                for part in stmts:
-                    self.statement(part)
+                for before, part in zip((None, *stmts), stmts):
+                    is_late = isinstance(before, Evaluate) and before.name == LATE
+                    if not is_late or not late_copy(self, part):
+                        self.statement(part)
+            case Evaluate(name=name) if name == LATE:
+                pass
             case For():
                 self.loop(stmt)
             case While():
@@ -288,6 +293,17 @@ class Statements(Expressions):
                 held.append(name)
             for b, i, name in zip(stmt.buffers, at, held, strict=True):
                 self.line(f"{self.cell(b, i)} = {name};")
+
+    def copy_late(self, call: str) -> None:
+        """``mlc_cp_async_16(to, from);``: a copy that is there once the thread has waited."""
+        self.copies_late = True
+        self.line(f"mlc_cp_async_{call};")
+
+    def without_waits(self) -> None:
+        """Leaves out waits for asynchronous copies if none were printed: what a thread stores
+        itself it need not wait for."""
+        if not self.copies_late:
+            self.lines = [s for s in self.lines if not s.lstrip().startswith("mlc_cp_async_")]
 
     def check(self, buffer: Buffer, index: Expr) -> None:
         """A note of an index that leaves ``buffer``, whose elements nobody reads. The thread ends

@@ -58,7 +58,7 @@ def vector_copy(printer: Statements, loop: For) -> bool:
         if is_fetch and dict(loop.annotations).get(ASYNC):
             places = tuple(substitute(i, first) for i in value.indices)
             source = printer.address(value.source, places)
-            printer.line(f"mlc_cp_async_{size}({to}, {source});")
+            printer.copy_late(f"{size}({to}, {source})")
             return True
         printer.line(f"*reinterpret_cast<{kind} *>({to}) = {_read(printer, value, first, kind)};")
         return True
@@ -123,7 +123,7 @@ def _copy_or_zero(
     with printer.sharing((test,)):
         valid = f"{printer.value(test).at(CHOICE + 1)} ? {size} : 0"
         to, source_text = printer.address(target, at), printer.address(source, places)
-        printer.line(f"mlc_cp_async_{size}_zero({to}, {source_text}, {valid});")
+        printer.copy_late(f"{size}_zero({to}, {source_text}, {valid})")
 
 
 def late_copy(printer: Statements, stmt: Stmt) -> bool:
@@ -140,7 +140,7 @@ def late_copy(printer: Statements, stmt: Stmt) -> bool:
         return True
     assert isinstance(value, Load)
     source = printer.address(value.source, value.indices)
-    printer.line(f"mlc_cp_async_{size}({printer.address(target, at)}, {source});")
+    printer.copy_late(f"{size}({printer.address(target, at)}, {source})")
     return True
 
 

@@ -32,7 +32,8 @@ from .touching import buffers_made, buffers_read, buffers_written
 
 STAGE = "stage"  # marks the statement after it
 COMMIT, WAIT = "copies_commit", "copies_wait"  # of asynchronous copies
-ASYNC = "asynchronous"  # annotates a copy that need not be done yet
+ASYNC = "asynchronous"  # annotates a vector copy that need not be done yet
+LATE = "copy_late"  # marks the store after it as such a copy, of one element
 STAGES, ORDER = "software_pipeline_stage", "software_pipeline_order"
 APART, CLUSTER = "software_pipeline_apart", "software_pipeline_cluster"
 ALIGNMENT = 128  # bytes, of each of the copies of a buffer
@@ -80,7 +81,7 @@ def overlap_stages(stmt: Stmt) -> Stmt:
                                                     use S[k % 3]
 
     for a loop with the stages (0, 2): shared memory that is filled two iterations ahead exists
-    three times. Copies of several elements from global memory are asynchronous. Loops that are not
+    three times. Copies of 4 bytes or more from global memory are asynchronous. Loops that are not
     of this form, first copies and then uses, run their statements one after the other.
     """
 
@@ -195,26 +196,15 @@ def slots_of(buffer: Buffer, count: int) -> Buffer:
 
 
 def _asynchronous(stmt: Stmt) -> Stmt | None:
-    """Copies of several elements at once are marked: they may be done later. So are loops over
-    copies of single ones."""
+    """Copies of several elements at once, and of single words, are marked: they may be done
+    later."""
     match stmt:
-        case For(kind=LoopKind.VECTORIZED):
-            return _marked_late(stmt)
-        case For(kind=LoopKind.SERIAL | LoopKind.UNROLLED, body=body):
-            return _marked_late(stmt) if _is_word_copy(body) else None
+        case For(kind=LoopKind.VECTORIZED, annotations=annotations):
+            notes = dict(annotations) | {ASYNC: True}
+            return replace(stmt, annotations=tuple(sorted(notes.items())))
+        case Store() if is_word_copy(stmt):
+            return Seq((Evaluate(LATE, ()), stmt))
     return None
-
-
-def _is_word_copy(body: Stmt) -> bool:
-    """Whether ``body`` is such a copy alone, between places where no barrier may be needed."""
-    stmts = body.stmts if isinstance(body, Seq) else (body,)
-    real = [s for s in stmts if not (isinstance(s, Evaluate) and s.name == BOUNDARY)]
-    return len(real) == 1 and isinstance(real[0], Store) and is_word_copy(real[0])
-
-
-def _marked_late(loop: For) -> For:
-    notes = dict(loop.annotations) | {ASYNC: True}
-    return replace(loop, annotations=tuple(sorted(notes.items())))
 
 
 def is_word_copy(stmt: Store) -> bool:

@@ -2,8 +2,8 @@
 
 How many threads a block has, how large the tile of a block is, how wide accesses are, and how many
 copies of tiles are under way while one is used. Which kernel becomes tensor cores' work follows
-from its types. Of what an operator has written for grids (scans, sorts, counts, attention), the numbers
-that it leaves open.
+from its types. Of what an operator has written for grids (scans, sorts, counts, attention), the
+numbers that it leaves open.
 """
 
 from __future__ import annotations

@@ -38,6 +38,7 @@ def product(m: int, n: int, k: int, dtype: str, turned: bool) -> Program:
         (128, 256, 64, "float32", True, "reverse"),
         (100, 130, 70, "float32", False, "random"),
         (36, 72, 88, "float32", False, "reverse"),
+        (16, 16, 64, "float32", False, "random"),
         (64, 64, 64, "float64", True, "random"),
     ],
 )
@@ -75,3 +76,16 @@ def test_rows_that_tiles_do_not_divide_are_fetched_by_vectors_ahead() -> None:
     loop = text[text.index("for (int ax2_0 = 0;") :]
     assert loop.count("mlc_barrier();") == 1 and "ax1_1 * 4 < 72 ? 16 : 0);" in loop
     assert "*reinterpret_cast<float4 *>(&Y[" in loop and "} else {" not in loop
+
+
+def test_tiles_of_one_element_for_a_thread_come_by_themselves_too() -> None:
+    text = program_device_module(product(16, 16, 64, "float32", False)).source
+    assert text.count("mlc_cp_async_4(&A") == text.count("mlc_cp_async_4(&B") == 3
+    assert text.count("mlc_cp_async_commit();") == 3 and "mlc_cp_async_wait<1>();" in text
+
+
+def test_nobody_waits_for_copies_that_threads_make_themselves() -> None:
+    text = program_device_module(product(16, 16, 64, "int16", False)).source
+    assert "mlc_cp_async" not in text[text.index("__global__") :]
+    loop = text[text.index("for (int ax2_0 = 0; ax2_0 < 4;") :]
+    assert loop.count("mlc_barrier();") == 1 and "% 3 * 256" in loop
