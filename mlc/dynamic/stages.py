@@ -230,13 +230,14 @@ class _Builder:
 
     def _needed(self, tensor: Tensor) -> list[Tensor]:
         order: list[Tensor] = []
+        seen: set[Tensor] = set()
         pending: list[tuple[Tensor, bool]] = [(tensor, False)]
         while pending:
             node, done = pending.pop()
             if done:
-                if node not in order:
-                    order.append(node)
-            elif node not in self.made:
+                order.append(node)
+            elif node not in self.made and node not in seen:
+                seen.add(node)
                 pending.append((node, True))
                 if self._is_computed(node):
                     op = node.op

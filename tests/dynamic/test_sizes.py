@@ -321,3 +321,13 @@ def test_places_among_all_rows_are_found_in_any_part_of_them(function: Any) -> N
         x = source.normal(size=(n, 170))
         x[row, 5:7] = 9, -9
         assert fast(x) == function(x), (n, row)
+
+
+def test_what_is_read_on_many_ways_is_looked_at_once() -> None:
+    def function(x: Any, w: float) -> Any:
+        for _ in range(40):  # 2 ** 40 ways to the first one
+            w = np.sqrt(w) + w
+        return x * w
+
+    x = np.arange(5.0)
+    np.testing.assert_allclose(mlc.jit(function, dynamic="leading")(x, 0.5), function(x, 0.5))
