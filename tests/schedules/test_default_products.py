@@ -334,6 +334,20 @@ def test_sixteen_registers_are_all_taken(shape: tuple[int, int, int], rows: int,
     assert unrolled == ([rows, vectors] if vectors > 1 else [rows])
 
 
+@pytest.mark.parametrize(
+    ("shape", "rows"),
+    [
+        ((1024, 1024, 8), 7),  # eight rows would take all eight places of a line
+        ((1024, 1000, 8), 8),
+        ((16, 1024, 8), 8),  # one row more than a tile would take as long as a tile
+        ((1024, 1024, 16), 6),
+    ],
+)
+def test_rows_that_want_the_same_places_leave_one(shape: tuple[int, int, int], rows: int):
+    around = steps.loops_around(product(*shape, AVX2), "y")
+    assert next(loop.extent for loop in around if loop.kind is LoopKind.UNROLLED) == rows
+
+
 @pytest.mark.skipif(host_target().vector_registers > 16, reason="tiles of sixteen registers")
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("depth", [96, 700])

@@ -309,7 +309,19 @@ def choose_tile(nest: Nest, roles: Roles, machine: Machine) -> Tile:
     rows = max(min(have_rows, (budget - vectors) // vectors, 8), 1)
     if vectors == 4 and rows > 6:
         rows = 6
+    if have_rows > 2 * rows and _are_rows_stacked(nest, roles):
+        rows = min(rows, max(machine.l1 // PLACES_BYTES - 1, 1))
     return Tile(rows, vectors, lanes)
+
+
+def _are_rows_stacked(nest: Nest, roles: Roles) -> bool:
+    """Whether rows of the other operand all want the same places of the nearest cache: it has so
+    many as there are pages in it, and the columns want one."""
+    sides = [node for node in loads_in(nest) if not _uses(node, roles.n)]
+    if roles.m is None:
+        return False
+    apart = [(step(node, roles.m) or 0) * node.dtype.itemsize for node in sides]
+    return any(size and size % PLACES_BYTES == 0 for size in apart)
 
 
 def _tile_of_groups(vectors: int, group: int, lanes: int, budget: int) -> Tile:
