@@ -24,7 +24,7 @@ from mlc.ir.program import Buffer, For, LoopKind, Program, Store, seq
 from mlc.ir.rewrite import postorder
 from mlc.ir.scalar import SCALAR_FNS
 from mlc.lower.expand_math import expand_math
-from mlc.lower.maths import EXPANSIONS
+from mlc.lower.maths import EXPANSIONS, load
 from mlc.runtime.image import compile_image, load_image
 from mlc.runtime.symbols import resolver
 
@@ -132,6 +132,7 @@ def rate(call: Callable[[], Any]) -> float:
 def main() -> None:
     """A table of all expansions, or of those named."""
     print(f"{'function':<20}{'instructions':>13}{'ulp':>8}{'Gelem/s':>9}{'numpy':>8}")
+    load()
     for name, dtype in sorted(EXPANSIONS, key=lambda key: (key[0], key[1].bits)):
         if sys.argv[1:] and name not in sys.argv[1:]:
             continue

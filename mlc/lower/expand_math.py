@@ -34,10 +34,12 @@ def expand_math_program(program: Program) -> Program:
 def _expanded(node: Expr) -> Expr | None:
     if not isinstance(node, Apply) or node.fn in _BASIC:
         return None
-    from .maths import EXPANSIONS
+    from .maths import expansion_of
 
-    if node.dtype.name in _NARROW and (node.fn, float32) in EXPANSIONS:
-        wide = EXPANSIONS[node.fn, float32](*(cast(arg, float32) for arg in node.args))
-        return cast(wide, node.dtype)
-    expand = EXPANSIONS.get((node.fn, node.dtype))
-    return None if expand is None else expand(*node.args)
+    is_narrow = node.dtype.name in _NARROW
+    expand = expansion_of(node.fn, float32 if is_narrow else node.dtype)
+    if expand is None:
+        return None
+    if is_narrow:
+        return cast(expand(*(cast(arg, float32) for arg in node.args)), node.dtype)
+    return expand(*node.args)

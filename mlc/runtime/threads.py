@@ -74,34 +74,40 @@ def prepare_pool() -> None:
     global _prepared
     if _pool is None and not _prepared and available_cpus() > 1:
         _prepared = True
-        target, text, _, entry = _pool_entry()
+        target, _, entry = _pool_entry()
         if entry is None:
-            emit_ahead(text, target)
+            emit_ahead(_pool_text(target), target)
 
 
 _prepared = False
 
 
-def _pool_entry() -> tuple[Target, str, str, CacheEntry | None]:
-    """The pool's code as text, and what the disk cache has for it."""
+def _pool_entry() -> tuple[Target, str, CacheEntry | None]:
+    """What the pool's code is for, its key, and what the disk cache has for it."""
     from mlc.backends.llvm.target import host_target
     from mlc.runtime import cache
-    from mlc.runtime.pool import pool_ir
+    from mlc.runtime.sources import installation
 
     target = host_target()
-    text = pool_ir(target.triple)
-    key = cache.content_key("pool", text, target.key())
-    return target, text, key, cache.get(key)
+    key = cache.content_key("pool", installation(), target.key())
+    return target, key, cache.get(key)
+
+
+def _pool_text(target: Target) -> str:
+    from mlc.runtime.pool import pool_ir  # loaded where the disk cache does not have its code
+
+    return pool_ir(target.triple)
 
 
 def _load_pool() -> LoadedImage:
     from mlc.runtime import cache
+    from mlc.runtime.sources import loaded_sources
     from mlc.runtime.symbols import resolve
 
-    target, text, key, entry = _pool_entry()
-    image = entry.image if entry else compile_image(text, target)
+    target, key, entry = _pool_entry()
+    image = entry.image if entry else compile_image(_pool_text(target), target)
     if entry is None:
-        cache.put(key, image, {"name": "thread pool"})
+        cache.put(key, image, {"name": "thread pool"}, loaded_sources())
     loaded = load_image(image, resolve)
     ctypes.c_void_p.from_address(loaded.address("mlc_pool_cell")).value = _fork_cell()
     return loaded

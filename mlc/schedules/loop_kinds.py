@@ -97,7 +97,7 @@ def broken_mark(before: Program, after: Program) -> Refusal | str | None:
 
 def broken_team(before: Program, after: Program) -> Refusal | str | None:
     """Why threads that fold one element together in ``before`` would race for it in ``after``."""
-    loops = list(_concurrent(before))
+    loops = [loop for loop in _concurrent(before) if loop.kind is LoopKind.BOUND]
     if not loops:
         return None
     from .legality.teams import is_team_fold

@@ -14,8 +14,9 @@ from mlc.ir.expr import Apply, Cast, Const, Expr, Select, Var, apply
 from mlc.ir.rewrite import postorder
 from mlc.ir.scalar import SCALAR_FNS
 from mlc.lower.expand_math import expand_math
-from mlc.lower.maths import EXPANSIONS
+from mlc.lower.maths import EXPANSIONS, load
 
+load()
 Array = np.ndarray[Any, Any]
 WIDE = np.finfo(np.longdouble).nmant > 60  # a long double with 64 bits tells float64's errors
 

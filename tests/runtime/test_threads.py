@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 import threading
 import time
 
@@ -402,3 +403,20 @@ def test_the_pools_code_is_prepared_before_parallel_loops_are_lowered(monkeypatc
     mlc.build(s.program)
     mlc.jit(lambda a: a @ a * 401)(np.ones((rows, rows), np.float32))
     assert done == (["pool", "lower"] if is_parallel else ["lower"]) * 2
+
+
+def test_the_code_of_the_pool_is_kept_on_disk(tmp_path):
+    code = textwrap.dedent(f"""
+        import sys
+        sys.path[:0] = {sys.path!r}
+        from mlc.config import config
+        config.cache_dir, config.cache = {str(tmp_path / "cache")!r}, True
+        from mlc.runtime.threads import pool_address
+        assert pool_address("mlc_parallel_for")
+        print("llvmlite" in sys.modules, "mlc.runtime.pool" in sys.modules)
+    """)
+    runs = [
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        for _ in range(2)
+    ]
+    assert [run.stdout.strip() for run in runs] == ["True True", "False False"], runs

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 from ...dtypes import float32, int32, int64
 from .emitter import Emitter
-from .lookups import by_registers
 from .types import Value, constant, type_of
 
 
 def scale(e: Emitter, n: Value, biased: Value, y: Value) -> Value:
     """``y * 2**n``, rounded once; the low bits of ``biased`` are n + 2 * bias."""
     if _is_instruction(e, y):
+        from .lookups import by_registers
+
         return by_registers(e, [y, n], 64 // y.dtype.itemsize, lambda piece: _instruction(e, piece))
     integer, mantissa = (int32, 23) if y.dtype is float32 else (int64, 52)
     bits, lanes = e.bitcast(biased, integer), biased.lanes

@@ -13,6 +13,8 @@ from ...ir.simplify import simplify
 from ...te.program import Nest
 from ...te.tensor import Placeholder, Tensor
 
+FAR = 8  # elements; loads that are nearer than this along the lanes share cache lines anyway
+
 
 def loads_in(nest: Nest) -> list[Load]:
     """Every distinct load of the nest."""
@@ -46,6 +48,22 @@ def _address(node: Load) -> Expr:
         if extent > 1:
             total = total + index * stride
     return simplify(total)
+
+
+def transposed_axis(nest: Nest) -> Axis | None:
+    """The axis along which some load finds neighbours while it jumps along the last axis, if
+    any."""
+    axes = nest.compute.axes
+    if len(axes) < 2 or axes[-1].extent < FAR:
+        return None
+    for node in loads_in(nest):
+        along = step(node, axes[-1])
+        if along is None or abs(along) < FAR:
+            continue
+        for axis in reversed(axes[:-1]):
+            if axis.extent >= FAR and step(node, axis) in (1, -1):
+                return axis
+    return None
 
 
 def reduce_axes(nest: Nest) -> tuple[Axis, ...]:

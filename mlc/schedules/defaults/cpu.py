@@ -15,7 +15,7 @@ from ...records import dataclass
 from ...te.program import Nest, Tiling, create_program
 from ...te.tensor import Tensor
 from ..schedule import Schedule
-from .access import loads_in, point_cost, points, reduce_axes
+from .access import loads_in, point_cost, points, reduce_axes, transposed_axis
 from .machine import STACK_BYTES, TASK_NS, Machine
 from .periods import cut_period, short_periods, short_rows
 from .vectors import (
@@ -407,10 +407,10 @@ def _schedule_alone(s: Schedule, name: str, nest: Nest, machine: Machine) -> Non
     else:
         loops = private_loops(s, block, 0)
         if len(nest.compute.axes) > 1:
-            from .transpose import tile_transposed, transposed_axis
-
             across = transposed_axis(nest)
             if across is not None:
+                from .transpose import tile_transposed
+
                 axes = dict(zip(nest.compute.axes, loops, strict=True))
                 outer = tile_transposed(s, nest, axes, across, machine)
                 _parallel(s, outer, _nanoseconds(nest, machine))

@@ -8,7 +8,7 @@ from ...ir.rewrite import variables_of
 from ...te.program import Nest
 from ...te.tensor import Constant
 from ..schedule import Schedule
-from .access import loads_in, reduce_axes, step
+from .access import loads_in, reduce_axes, step, transposed_axis
 from .contraction import Roles
 from .machine import LINE_BYTES, Machine
 from .vectors import extent_of
@@ -35,12 +35,14 @@ def _uses(node: Load, axis: Axis | None) -> bool:
 
 def _is_copy(nest: Nest, machine: Machine) -> bool:
     """Whether ``nest`` copies one array in order, or by tiles that are turned in registers."""
-    from .transpose import is_turned_by_tiles
-
     loads, last = loads_in(nest), nest.compute.axes[-1]
     if reduce_axes(nest) or len(loads) != 1 or isinstance(loads[0].source.op, Constant):
         return False
-    return step(loads[0], last) == 1 or is_turned_by_tiles(nest, machine)
+    if step(loads[0], last) == 1:
+        return True
+    from .transpose import is_turned_by_tiles
+
+    return is_turned_by_tiles(nest, machine)
 
 
 def copy_in_parts(s: Schedule, name: str, nest: Nest, loop: Var) -> int:
@@ -63,12 +65,12 @@ def copy_in_parts(s: Schedule, name: str, nest: Nest, loop: Var) -> int:
 def turn_in_part(s: Schedule, name: str, nest: Nest, shared: int, machine: Machine) -> bool:
     """Schedules the loops of a copy inside ``shared`` ones by tiles if it is turned; says whether
     it is."""
-    from .transpose import tile_transposed, transposed_axis
-
     across = transposed_axis(nest)
     if across is None:
         _copy_lines(s, name, nest, shared, machine)
         return False
+    from .transpose import tile_transposed
+
     own = s.loops(name)[shared:]
     loops: dict[Axis, Var] = {}
     for it in s.block(name).iters:

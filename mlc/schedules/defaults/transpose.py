@@ -13,7 +13,7 @@ from ...ir.rewrite import substitute_loads
 from ...te.program import Nest
 from ...te.tensor import Compute, Tensor
 from ..schedule import Schedule
-from .access import loads_in, points, step
+from .access import loads_in, points, step, transposed_axis
 from .machine import LARGE_L2, LINE_BYTES, Machine
 from .vectors import extent_of, lanes_for
 
@@ -23,23 +23,6 @@ LARGE_BYTES = 64 << 10  # operands from this size on are worth a turned copy
 MOST_LANES = 16  # a larger tile needs more registers than there are
 LEAST_SIDE = 64  # elements of a block that is done before going on
 MOST_ROWS, MOST_COLUMNS = 512, 1024  # memory is written along rows: long runs of lines and pages
-FAR = 8  # elements; loads that are nearer than this along the lanes share cache lines anyway
-
-
-def transposed_axis(nest: Nest) -> Axis | None:
-    """The axis along which some load finds neighbours while it jumps along the last axis, if
-    any."""
-    axes = nest.compute.axes
-    if len(axes) < 2 or axes[-1].extent < FAR:
-        return None
-    for node in loads_in(nest):
-        along = step(node, axes[-1])
-        if along is None or abs(along) < FAR:
-            continue
-        for axis in reversed(axes[:-1]):
-            if axis.extent >= FAR and step(node, axis) in (1, -1):
-                return axis
-    return None
 
 
 def is_turned_by_tiles(nest: Nest, machine: Machine) -> bool:

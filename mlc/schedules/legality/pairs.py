@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from ...ir.expr import Expr, Var
 from ...ir.integer_system import ONE, Form, Unknown, plus, solve
-from ..refusal import Point as WitnessPoint
-from ..refusal import Witness
 from .accesses import Access
 from .conflict import Conflict
 from .space import Point, Space
+
+if TYPE_CHECKING:
+    from ..refusal import Point as WitnessPoint
 
 _ACTIONS = {"read": "reads", "write": "writes", "combine": "combines into"}
 
@@ -72,6 +74,8 @@ class Pair:
             return None
         if isinstance(found, Unknown):
             return Conflict(None, False)
+        from ..refusal import Witness  # few programs are refused
+
         element = tuple(max(_value(f, found), _value(g, found)) for f, g in self.starts)
         points = (
             _point(self.a, self.p.values, found),
@@ -85,5 +89,7 @@ def _value(form: Form, point: list[int]) -> int:
 
 
 def _point(access: Access, values: dict[Var, Form], point: list[int]) -> WitnessPoint:
+    from ..refusal import Point as WitnessPoint
+
     shown = tuple((loop.var.name, _value(values[loop.var], point)) for loop in access.loops)
     return WitnessPoint(access.block, shown, _ACTIONS[access.kind])

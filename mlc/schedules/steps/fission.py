@@ -9,10 +9,10 @@ from ...ir.expr import Expr, Var
 from ...ir.program import Allocate, Block, For, LoopKind, Program, Seq, Stmt, blocks_of, seq
 from ...records import dataclass
 from ..legality import fission_violation
-from ..refusal import Refusal
 from ..step import Step, block_name, find_loop, replace_loop, substitute_stmt
 
 if TYPE_CHECKING:
+    from ..refusal import Refusal
     from ..schedule import Schedule
 
 

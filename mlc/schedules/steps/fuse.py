@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, Any
 from ...ir.expr import Expr, Var
 from ...ir.program import For, LoopKind, Program, Stmt, walk
 from ...records import dataclass
-from ..refusal import Refusal
 from ..step import Step, find_loop, replace_loop, substitute_stmt
-from .fission import Fission
-from .merge import Merge
 
 if TYPE_CHECKING:
+    from ..refusal import Refusal
     from ..schedule import Schedule
 
 
@@ -75,6 +73,9 @@ class Fuse(Step):
 
 def _instead(program: Program, outer: Var, var: Var) -> str:
     """The step that would bring ``var`` right under ``outer``."""
+    from .fission import Fission
+    from .merge import Merge
+
     inside, around = find_loop(program, outer), find_loop(program, var)
     if any(stmt is inside for stmt in walk(around)):
         return f"name the outer one first: s.fuse({var.name}, {outer.name})"

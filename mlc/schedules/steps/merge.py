@@ -9,10 +9,10 @@ from ...ir.expr import Var
 from ...ir.program import For, LoopKind, Program, Seq, Stmt, seq
 from ...records import dataclass
 from ..legality import merge_violation
-from ..refusal import Refusal
 from ..step import Step, find_loop, rebuild, substitute_stmt
 
 if TYPE_CHECKING:
+    from ..refusal import Refusal
     from ..schedule import Schedule
 
 

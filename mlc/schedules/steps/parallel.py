@@ -8,10 +8,10 @@ from ...ir.expr import Var
 from ...ir.program import For, LoopKind, Program, Stmt, walk
 from ...records import dataclass, replace
 from ..legality import accesses_of, carried_dependence
-from ..refusal import Refusal
 from ..step import Step, find_loop, replace_loop
 
 if TYPE_CHECKING:
+    from ..refusal import Refusal
     from ..schedule import Schedule
 
 
