@@ -8,6 +8,8 @@
         if not stack: break          lists are arrays
 
 Where that fails, at once or later in the function, all of it stays Python's.
+
+So it is with short loops whose iterations turn out to be long, as those that call a function are.
 """
 
 from __future__ import annotations
@@ -29,6 +31,8 @@ Thunk = Callable[[], Any]
 _MUCH = 8192  # iterations, those of inner loops among them, that are Python's
 _MORE = 4  # times as many before the next attempt
 _LONG = 64  # numbers in a list
+_HEAVY = 600  # operations that the rest of a loop would be traced to
+_FEWEST = 4  # iterations that a native loop is tried for
 _LARGE = 1 << 31  # what is beyond may get beyond 64 bits, which Python's integers do not mind
 FAILURES = (NameError, MlcError, TypeError, ValueError, IndexError, NotImplementedError)
 
@@ -51,7 +55,9 @@ class Patience:
         trace: Any = CURRENT.get()
         self.trace = trace
         self.lists, self.reads, self.limit = lists, reads, _MUCH
+        self.is_tried = trace is None or UNHURRIED.get()
         if trace is not None:
+            self.traced = len(trace.numbered)
             self.begin, self.hurried = trace.rounds, trace.hurried
 
     def is_over(self) -> bool:
@@ -66,6 +72,16 @@ class Patience:
         self.limit, self.hurried = self.limit * _MORE, self.trace.hurried
         may_hurry = not UNHURRIED.get() and reach_lists(self.lists)
         return may_hurry and _is_small(map(_read, (*self.reads, *self.lists)))
+
+    def is_heavy(self, done: int, left: int) -> bool:
+        """Whether to try a native loop of the ``left`` iterations, since the ``done`` ones were
+        long: once, and without it if the function fails later on."""
+        if self.is_tried or left < _FEWEST:
+            return False
+        self.is_tried = (len(self.trace.numbered) - self.traced) * left > _HEAVY * done
+        if self.is_tried:
+            HURRIED.set(True)
+        return self.is_tried
 
     def ended(self, loop: Callable[[], None]) -> bool:
         """Whether ``loop``, what is left, is done as a native one. Long lists of numbers, each of

@@ -200,10 +200,18 @@ def for_(
         if traced and is_ours and may_grow and native(builtins.range(sizes[0]), step, body):
             source.end()
             return
-    count = len(source) if traced and isinstance(source, (builtins.range, Tracer)) else 1
+
+    def finish(done: int) -> bool:
+        if isinstance(source, builtins.range):
+            return native(source[done:], body, None)
+        return native(builtins.range(done, len(rows)), lambda i: body(rows[i]), body)
+
+    is_counted = traced and isinstance(source, (builtins.range, Tracer))
+    count = len(rows) if is_counted else 1
     with repeating(count):
         items = choosing(source, count) if traced else source
-        run_all(items, body, names, reads, put, test, touched, patience, source)
+        more = patience, source, finish if is_counted else None
+        run_all(items, body, names, reads, put, test, touched, *more)
 
 
 def comprehended(

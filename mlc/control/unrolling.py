@@ -72,10 +72,11 @@ def repeating(count: int) -> Iterator[None]:
 def run_all(
     items: Any, body: Callable[[Any], None], names: Sequence[str], reads: Sequence[Thunk],
     put: Any, test: Thunk | None, touched: Touched, patience: Patience | None = None,
-    along: Any = None,
+    along: Any = None, finish: Callable[[int], bool] | None = None,
 ) -> None:  # fmt: skip
     """The iterations one after the other; after a break that is traced, under its condition. Where
-    they are those of a range ``along``, and ``patience`` is over, the rest may be native."""
+    they are those of a range ``along``, and ``patience`` is over, the rest may be native; where
+    they are heavy, ``finish`` tries to do all but so many of them."""
     goes: Any = True
     done = 0
 
@@ -87,12 +88,11 @@ def run_all(
     def natively_ended() -> bool:
         nonlocal done
         done += 1
-        if (
-            patience is None
-            or not patience.is_over()
-            or type(along) is not builtins.range
-            or is_traced(goes)
-        ):
+        if patience is None:
+            return False
+        if finish is not None and patience.is_heavy(done, len(along) - done) and finish(done):
+            return True
+        if not patience.is_over() or type(along) is not builtins.range or is_traced(goes):
             return False
         rest = along[done:]
         each = rest.start, rest.stop, rest.step
@@ -110,5 +110,5 @@ def run_all(
             native_if(goes, partial(body, item), lambda: None, state)
         else:
             body(item)
-            if natively_ended():
-                return
+        if natively_ended():
+            return

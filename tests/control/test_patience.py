@@ -109,3 +109,62 @@ def shown(n):
 @pytest.mark.parametrize("function", [powers, kept_by_name, shown])
 def test_what_cannot_be_native_stays_pythons(function):
     assert mlc.jit(function)(12000) == function(12000)
+
+
+def smoothed(x):
+    """Some twenty operations with a loop that the data end. Rounding errors get smaller in it."""
+    y, steps = np.roll(x, 1) + np.roll(x, -1) - 2 * x, 0
+    while np.abs(y).max() > 0.1:
+        y, steps = np.tanh(y) * np.cos(y) * 0.5, steps + 1
+    z = np.sin(x) * np.exp(-x * x) + np.cos(y) / (1 + y * y)
+    z = (z + np.tanh(z - x) + np.arctan(z * x) + x / (2 + x * x)) / (1 + z * z)
+    return x * 0.25 + y * 0.125 + z * 0.0625 + steps
+
+
+def rounds_apart(x):
+    sizes = []
+    for _ in range(20):
+        x = smoothed(x)
+        if np.abs(x).max() > 50.0:
+            break
+        sizes.append(np.abs(x).max())
+    return x, sizes
+
+
+def rows_apart(x):
+    total = 0.0
+    for row in x:
+        row[:] = smoothed(row)
+        total += row[0]
+    return (total,)
+
+
+def of_each_length(x):
+    return [smoothed(x[: 3 + i]) for i in range(5)]
+
+
+def in_parts(x):
+    made = {}
+    for i in range(12):
+        x = smoothed(x)
+        made[f"part {i}"] = x[i]
+    return made
+
+
+@pytest.mark.parametrize("function", [rounds_apart, rows_apart])
+def test_short_loops_of_long_iterations_become_native(function):
+    x = np.linspace(-2, 2, 120).reshape((20, 6) if function is rows_apart else -1)
+    given, changed = x.copy(), x.copy()
+    jitted = mlc.jit(function)
+    want, got = (np.hstack(found) for found in (function(changed), jitted(given)))
+    np.testing.assert_allclose(got, want, rtol=1e-12)
+    np.testing.assert_allclose(given, changed, rtol=1e-12)
+    assert str(jitted.lower(x.copy()).program).count("tanh") <= 10
+
+
+@pytest.mark.parametrize("function", [of_each_length, in_parts])
+def test_long_iterations_that_differ_stay_apart(function):
+    x = np.linspace(-2, 2, 60)
+    want, got = function(x), mlc.jit(function)(x)
+    for a, b in zip(*(v.values() if isinstance(v, dict) else v for v in (want, got))):
+        np.testing.assert_allclose(b, a, rtol=1e-12)
