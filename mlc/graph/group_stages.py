@@ -118,7 +118,7 @@ def _is_large_product(op: Compute) -> bool:
 
 def group_stages(made: Sequence[Made], in_runs: bool = True) -> list[Group]:
     """The kernels of ``made`` (in order) as groups, in an order in which they can run. Products
-    of long sums are made ``in_runs`` on processors."""
+    of long sums are made ``in_runs`` on processors; threads of cards may have an element each."""
     if len(made) == 1:
         return [Group(Member(made[0], 0))]
     from .merge_groups import merge, merge_siblings
@@ -135,13 +135,13 @@ def group_stages(made: Sequence[Made], in_runs: bool = True) -> list[Group]:
         groups.append(group)
         merged = group
         for other in sorted(read, key=lambda g: -g.last):
-            merged = merge(merged, current(other)) or merged
+            merged = merge(merged, current(other), not in_runs) or merged
         if merged is group and not member.is_reduction and member.kind is not Kind.OPAQUE:
             for node in member.loads:
                 other_reader = latest.get(node.source)
                 if other_reader is None or node.source.shape != member.shape:
                     continue
-                found = merge_siblings(group, current(other_reader))
+                found = merge_siblings(group, current(other_reader), not in_runs)
                 if found is not None:
                     merged = found
                     break

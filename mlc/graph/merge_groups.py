@@ -19,36 +19,49 @@ from .group_stages import (
 )
 
 
-def merge_siblings(group: Group, other: Group) -> Group | None:
+def merge_siblings(group: Group, other: Group, on_threads: bool) -> Group | None:
     """Merge elementwise stages over the same elements."""
     shape = group.members[0].shape
     if any(m.is_reduction or m.shape != shape for m in other.members):
         return None
-    return merge(group, other)
+    return merge(group, other, on_threads)
 
 
-def merge(group: Group, other: Group) -> Group | None:
-    """Both as one group if that is right and good; it takes the place of ``other``."""
+def merge(group: Group, other: Group, on_threads: bool) -> Group | None:
+    """Both as one group if that is right and good; it takes the place of ``other``. A thread of
+    many (``on_threads``) may have one element, and what stages hand each other of it."""
     if group is other:
         return group
     members = sorted(group.members + other.members, key=lambda m: m.position)
     if any(m.kind is Kind.OPAQUE for m in members):
         return None
     shared = shared_axes(members, min(group.shared, other.shared))
-    if not any(m.is_reduction for m in members):
-        shared = max(
-            min(shared, len(members[0].shape) - 1), 0
-        )  # the last loop is left to the lanes
-    if all(m.tensors[0].size == 1 for m in members):
-        shared = 0  # a loop over one point would only hide the reduction from the threads
-    elif all(len(m.shape) == shared and m.kind is not Kind.CONTRACTION for m in members):
-        while shared and members[0].shape[shared - 1] == 1:
-            shared -= 1
-    if not _is_good(members, shared):
-        return None
+    if not on_threads or not _are_points(members, shared):
+        if not any(m.is_reduction for m in members):
+            shared = max(
+                min(shared, len(members[0].shape) - 1), 0
+            )  # the last loop is left to the lanes
+        if all(m.tensors[0].size == 1 for m in members):
+            shared = 0  # a loop over one point would only hide the reduction from the threads
+        elif all(len(m.shape) == shared and m.kind is not Kind.CONTRACTION for m in members):
+            while shared and members[0].shape[shared - 1] == 1:
+                shared -= 1
+        if not _is_good(members, shared):
+            return None
     if goes_round(group, other) or goes_round(other, group):
         return None
     return take_in(other, group, members, shared)
+
+
+def _are_points(members: Sequence[Member], shared: int) -> bool:
+    """Whether ``members`` make elements of one shape, each of its own elements of the others."""
+    shape = members[0].shape
+    if shared < len(shape) or members[0].size < 2 or len(members) > MAX_STAGES:
+        return False
+    if any(m.is_reduction or m.shape != shape for m in members):
+        return False
+    tensors = {n.source for m in members for n in m.loads} | {t for m in members for t in m.tensors}
+    return len(tensors) <= MAX_TENSORS
 
 
 def take_in(other: Group, group: Group, members: list[Member], shared: int) -> Group:

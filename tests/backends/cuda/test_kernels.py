@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 
 import mlc
 from mlc import script as T
@@ -141,3 +142,16 @@ def test_intrinsics_with_text_are_called() -> None:
     made = check(rows)
     assert text in made
     assert "cuda_twice4(&A[tx], 32, &B[tx * 4], 1);" in made
+
+
+@pytest.mark.parametrize("shape", [(300,), (20, 30)])
+def test_points_that_hand_each_other_elements_of_their_own_are_one_kernel(
+    shape: tuple[int, ...],
+) -> None:
+    """Along the last axis too; the other kernel puts real and imaginary parts together."""
+    parts = np.random.default_rng(0).standard_normal((2, *shape)).astype(np.float32)
+    z = parts[0] + 1j * parts[1]
+    power = mlc.jit(lambda z: z**z, target="cuda-emulated")
+    with mlc.config.override(emulated_order="random"):
+        np.testing.assert_allclose(power(z), z**z, rtol=1e-4, atol=1e-5)
+    assert str(power.lower(z).cuda).count("__global__") == 2
