@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, ShapeError, UnsupportedError
+from ..errors import ArgumentError, DomainError, ShapeError, UnsupportedError
 from .broadcast import as_axes, as_axis, shape_of, size_of
 from .elementwise import astype
 from .index import slice_axis
@@ -231,18 +231,40 @@ def polyint(p: Any, m: int = 1, k: Any = None) -> Any:
 
 
 @implements(np.polyfit)
-def polyfit(x: Any, y: Any, deg: int, rcond: Any = None, full: bool = False, w: Any = None) -> Any:
-    """np.polyfit: the coefficients of the least squares fit."""
-    if full:
-        raise UnsupportedError("np.polyfit with full= cannot be traced; use np.linalg.lstsq")
+def polyfit(
+    x: Any, y: Any, deg: int, rcond: Any = None, full: bool = False, w: Any = None,
+    cov: Any = False,
+) -> Any:  # fmt: skip
+    """np.polyfit: the coefficients of the least squares fit. The residuals are those of
+    `np.linalg.lstsq` here: NaN where the rank is less than the number of coefficients."""
     x, y = (as_array(t) + 0.0 for t in (x, y))
     if len(shape_of(x)) != 1 or shape_of(y)[:1] != shape_of(x) or not size_of(shape_of(x)):
         raise ShapeError(f"np.polyfit: shapes {shape_of(x)} and {shape_of(y)} do not fit")
     lhs, rhs = np.vander(x, int(deg) + 1), y
     if w is not None:
         w = as_array(w) + 0.0
-        lhs, rhs = lhs * w[:, None], rhs * (w[:, None] if len(shape_of(y)) == 2 else w)
+        lhs, rhs = (
+            astype(side * (w if len(shape_of(side)) == 1 else w[:, None]), dtype=dtype_of(side))
+            for side in (lhs, rhs)
+        )
     scale = np.sqrt(np.sum(lhs * lhs, axis=0))
-    rcond = shape_of(x)[0] * 2.0e-16 if rcond is None else rcond
-    found = np.linalg.lstsq(lhs / scale, rhs, rcond)[0]
-    return (found.T / scale).T
+    rcond = shape_of(x)[0] * np.finfo(dtype_of(x).numpy).eps if rcond is None else rcond
+    lhs = lhs / scale
+    found, residuals, rank, values = np.linalg.lstsq(lhs, rhs, rcond)
+    fit = (found.T / scale).T
+    if full:
+        return fit, residuals, rank, values, rcond
+    if not cov:
+        return fit
+    base = np.linalg.inv(lhs.T @ lhs) / np.outer(scale, scale)  # the covariance but for a factor
+    base = base if len(shape_of(y)) == 1 else base[:, :, None]
+    return fit, base if cov == "unscaled" else base * _spread(residuals, *shape_of(lhs))
+
+
+def _spread(residuals: Any, count: int, order: int) -> Any:
+    """The factor of the covariance of a fit to ``count`` points with ``order`` coefficients."""
+    if count <= order:
+        raise DomainError(
+            "np.polyfit: the number of data points must exceed order to scale the covariance matrix"
+        )
+    return residuals / (count - order)

@@ -26,6 +26,31 @@ def test_fits_and_correlations():
     near(lambda t: np.cov(t, t * 2, aweights=t[0]), table)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_all_that_fits_say(dtype):
+    x = np.linspace(0, 3, 50).astype(dtype)
+    ys = np.stack([np.sin(x), x * x + 1], axis=1)
+
+    def fits(x, ys):
+        made = [np.polyfit(x, y, 2, full=True, w=x + 1) for y in (ys, ys[:, 0])]
+        return made + [np.polyfit(x, y, 2, cov=c) for y in (ys, ys[:, 0]) for c in (1, "unscaled")]
+
+    found, wanted = mlc.jit(fits)(x, ys), fits(x, ys)
+    for mine, theirs in zip(found, wanted, strict=True):
+        for one, other in zip(mine, theirs, strict=True):
+            assert (np.shape(one), np.asarray(one).dtype) == (other.shape, other.dtype)
+            np.testing.assert_allclose(one, other, rtol=1e-7, atol=1e-12)
+
+
+def test_a_fit_leaves_out_what_is_below_the_rounding_of_its_points():
+    x = (np.linspace(0, 1, 20) / 1000 + 1).astype(np.float32)
+    with pytest.warns(np.exceptions.RankWarning):
+        wanted = np.polyfit(x, x * x, 6)
+    found = mlc.jit(lambda x: np.polyfit(x, x * x, 6))(x)
+    cutoff = len(x) * np.finfo(x.dtype).eps  # what is kept amplifies errors by less than 1 over it
+    np.testing.assert_allclose(found, wanted, rtol=len(x) * np.finfo(float).eps / cutoff)
+
+
 @pytest.mark.parametrize("first", [[0, 0, 1, 2], [0, 0], [3], [-0.0, 5, 0]])
 def test_products_of_polynomials_leave_out_zeros_in_front(first):
     f = mlc.jit(np.polymul)
@@ -90,7 +115,7 @@ def test_refused():
         (lambda x: np.convolve(x[0], x[0], "none"), x, ArgumentError, "valid, same or full, got"),
         (lambda x: np.gradient(x, 1, 2, 3), x, ArgumentError, "3 spacings for 2 axes"),
         (lambda x: np.gradient(x[:1]), x, ShapeError, r"axis 0 of shape \(1, 4\) is too short"),
-        (lambda x: np.polyfit(x[0], x[0], 1, full=True), x, UnsupportedError, "full= cannot be"),
+        (lambda x: np.polyfit(x[0], x[0], 3, cov=True), x, DomainError, "must exceed order"),
         (lambda x: np.insert(x, x[0].astype(int), 1), x, UnsupportedError, "obj decides the shape"),
         (lambda x: np.choose(x, [1, 2]), x, ArgumentError, "needs integers, got float64"),
         (lambda x: np.cross(x, x), x, ShapeError, "must have 2 or 3 elements, got 4, 4"),
