@@ -14,7 +14,6 @@ from ..schedule import Schedule
 from ..step import find_loop
 from .gpu_nests import chain_of, only_block
 from .gpu_rows import extents, folds_along_memory, is_fold, keep_near, roles_of
-from .vectors import extent_of
 
 if TYPE_CHECKING:
     from .gpu import GpuMachine
@@ -95,7 +94,7 @@ def schedule_columns(s: Schedule, nests: Sequence[For], machine: GpuMachine) -> 
     s.reorder(*spatial, *reduce)
     column = s.fuse(*spatial) if len(spatial) > 1 else spatial[0]
     grid, lane = s.split(column, [None, machine.warp])
-    folded = s.fuse(*reduce) if len(reduce) > 1 else reduce[0]
+    length = prod(extents(nests[0], reduce))
     lanes: list[Var] = []
     for nest in nests[1:]:
         try:
@@ -107,7 +106,8 @@ def schedule_columns(s: Schedule, nests: Sequence[For], machine: GpuMachine) -> 
             break
         grid = joined[0]
         lanes.append(joined[1])
-    if extent_of(s, folded) >= TALL:
+    if length >= TALL:
+        folded = s.fuse(*reduce) if len(reduce) > 1 else reduce[0]
         rest, line = s.split(folded, [None, LINES])
         s.rfactor(line, 0)
         s.reorder(line, lane, rest)

@@ -58,13 +58,15 @@ def is_fold(block: Block | None) -> bool:
 
 def folds_along_memory(block: Block) -> bool:
     """Whether neighbours along a reduce axis are neighbours in memory, more so than along a spatial
-    one."""
+    one. Of windows, ``x[i + k]``, that is the longer axis: there are more results than elements of
+    each, or the other way round."""
     wide = [it.axis for it in block.iters if it.axis.extent > 1]
     along = {True: 0, False: 0}
     for node in reads_of(block):
-        for axis in wide:
-            if step_along(node.source, node.indices, axis) in (1, -1):
-                along[axis.is_reduce] += node.source.size
+        near = [a for a in wide if step_along(node.source, node.indices, a) in (1, -1)]
+        if near:
+            longest = max(near, key=lambda axis: axis.extent)
+            along[longest.is_reduce] += node.source.size
     return along[True] >= along[False]
 
 

@@ -147,3 +147,15 @@ def test_rows_of_several_loops_share_little(shape, most):
     y = te.compute(shape, lambda i, j, l: x[i, j, l] - m[i, j], name="y")
     s = default_gpu_schedule(te.create_program([x, y], "centred"))
     assert program_device_module(s.program).launches[0].shared_bytes <= most
+
+
+@pytest.mark.parametrize(("n", "window", "is_column"), [(300, 40, True), (40, 300, False)])
+def test_windows_are_folded_by_the_threads_of_the_longer_axis(n, window, is_column):
+    """Many short windows have a thread for each; threads share long ones of which there are few."""
+    x = te.placeholder((n + window,), "float32", "x")
+    w, k = te.placeholder((window,), "float32", "w"), te.reduce_axis(window, "k")
+    y = te.compute((n,), lambda i: te.sum(x[i + k] * w[k], axis=k), name="y")
+    s = judged(te.create_program([x, w, y], "windows"), SMALL)
+    folds = [v for v, _ in threads(s)]
+    assert ("schedule_columns" in s.source()) is is_column
+    assert ("schedule_rows" in s.source()) is not is_column and folds
