@@ -177,10 +177,11 @@ def statics_of(keys: tuple[Key, ...], given: Sequence[Any]) -> tuple[Any, ...]:
 
 def _params(keys: tuple[Key, ...], traced: Traced) -> tuple[Any, ...] | None:
     """What the native entry checks for each argument; None if it cannot: for complex numbers, trees
-    of other classes, and large ones."""
+    of other classes, and large ones, and for numbers of which none will do."""
     tensors = iter(traced.inputs)
     limits = {traced.inputs[limit.place]: limit for limit in traced.limits}
-    if sum(map(len, keys)) > _MOST_LEAVES:
+    is_for_none = any(limit.low > limit.high for limit in traced.limits)
+    if is_for_none or sum(map(len, keys)) > _MOST_LEAVES:
         return None
     params = [_param(key, tensors, limits) for key in keys]
     found = [param for param in params if param is not None]

@@ -3,34 +3,81 @@ fit, so what was traced for all of them holds for those that fit alone."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from ..dtypes import DType, int64
 from ..ir.affine import as_sum
-from ..ir.expr import Expr, Load
-from ..ir.rewrite import substitute_loads
+from ..ir.bounds import interval
+from ..ir.expr import Expr, Load, Var
+from ..ir.rewrite import loads_of, substitute_loads
 from ..te.tensor import Compute, Placeholder, Tensor
 
 _DEEP = 40  # integers made of integers that are looked through
+_NONE = 1, 0  # the ends of no integers
 
 
 def note_conversion(trace: Any, value: Any, dtype: DType) -> None:
     """Let ``trace`` know that ``value`` becomes ``dtype``: if that is a Python int, an argument or
-    one times a number plus another, the trace holds for arguments for which it fits."""
+    made of arguments, the trace holds for those for which it fits. Where it is not one of them
+    times a number plus another, the trace holds for fewer than it could: for a range of each."""
     if dtype.kind not in "iu" or dtype is int64 or not isinstance(value, Tensor):
         return
     while getattr(trace, "outer", None) is not None:
         trace = trace.outer
     if trace is None or value not in trace.weak or value.dtype is not int64:
         return
-    terms = as_sum(_written_out(value[()], _DEEP))
+    written = _written_out(value[()], _DEEP)
+    terms = as_sum(written)
     match terms.terms:
         case ((Load(source=Tensor(op=Placeholder()) as argument), factor),):
             ends = dtype.lowest - terms.constant, dtype.highest - terms.constant
             first, last = ends if factor > 0 else (-ends[1], -ends[0])
-            low, high = trace.limits.get(argument, (int64.lowest, int64.highest))
-            first, last = -(-first // abs(factor)), last // abs(factor)
-            trace.limits[argument] = max(low, first), min(high, last)
+            least, most = -(-first // abs(factor)), last // abs(factor)
+            _limit(trace, argument, int(least), int(most))
+        case _:
+            arguments = _arguments(written, trace)
+            found = _ends(written, arguments, dtype)
+            if found is not None:
+                for argument in arguments:
+                    _limit(trace, argument, *found)
+
+
+def _limit(trace: Any, argument: Tensor, first: int, last: int) -> None:
+    low, high = trace.limits.get(argument, (int64.lowest, int64.highest))
+    trace.limits[argument] = max(low, first), min(high, last)
+
+
+def _arguments(expr: Expr, trace: Any) -> list[Tensor]:
+    """The Python ints among the arguments that ``expr`` reads."""
+    sources = dict.fromkeys(load.source for load in loads_of(expr))
+    return [
+        source for source in sources
+        if isinstance(source, Tensor) and isinstance(source.op, Placeholder)
+        and source in trace.weak and source.dtype is int64
+    ]  # fmt: skip
+
+
+def _ends(expr: Expr, arguments: list[Tensor], dtype: DType) -> tuple[int, int] | None:
+    """Numbers between which all ``arguments`` may be so that ``expr`` fits ``dtype``: as wide a
+    range as a power of two allows, around 0, or from 0 on for what has no sign. None where it is
+    not known what values ``expr`` has."""
+    places = {argument: Var(argument.name) for argument in arguments}
+    low = high = math.inf
+    for bits in reversed(range(63)):
+        last = (1 << bits) - 1
+        first = -last if dtype.lowest else 0
+
+        def moved(node: Load, first: int = first) -> Expr | None:
+            source = node.source
+            place = places.get(source) if isinstance(source, Tensor) else None
+            return None if place is None else place + first
+
+        ranges = dict.fromkeys(places.values(), last - first + 1)
+        low, high = interval(substitute_loads(expr, moved), ranges)
+        if dtype.lowest <= low and high <= dtype.highest:
+            return first, last
+    return _NONE if math.isfinite(low) and math.isfinite(high) else None
 
 
 def _written_out(expr: Expr, deep: int) -> Expr:

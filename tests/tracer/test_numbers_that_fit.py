@@ -173,3 +173,38 @@ def test_numbers_that_are_known_while_tracing() -> None:
         known = mlc.jit(call, static_argnames="n")
         for n in (7, 300, -1):
             assert _outcome(known, x, n) == _outcome(call, x, n), (call, n)
+
+
+MADE = {
+    "product": lambda x, n, m: x + n * m, "half": lambda x, n, m: x - n // 2 + m % 5,
+    "sum": lambda x, n, m: x * (n + 2 * m), "greater": lambda x, n, m: x + max(n, m - 1),
+    "less": lambda x, n, m: x + min(n, 7), "square": lambda x, n, m: x + (n**2 - m) // 3,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("made", MADE)
+@pytest.mark.parametrize("dtype", ["int8", "uint8"])
+def test_numbers_made_of_several_fit_or_raise_as_in_numpy(made: str, dtype: str) -> None:
+    function = MADE[made]
+    jitted = mlc.jit(function)
+    x = np.arange(3).astype(dtype)
+    for n, m in ((3, 2), (20, 30), (-20, 30), (100, 1), (1, -3), (1000, 1), (3, 4)):
+        assert _outcome(jitted, x, n, m) == _outcome(function, x, n, m), (n, m)
+
+
+def test_numbers_that_are_small_are_one_compilation() -> None:
+    jitted = mlc.jit(lambda x, n, m: x + n * m)
+    for n in range(-7, 8):
+        assert jitted(np.ones(2, np.int8), n, 5).tolist() == [1 + 5 * n] * 2
+        assert jitted(np.ones(2, np.uint8), n + 7, 5).tolist() == [36 + 5 * n] * 2
+    assert len(jitted.cache_info()) == 2
+
+
+def test_no_number_fits_two_places_that_are_far_apart() -> None:
+    def function(x: Any, n: int) -> Any:
+        return x + n, x + (n - 1000)
+
+    jitted, x = mlc.jit(function), np.ones(2, np.int8)
+    for n in (5, 1005, 500):
+        with pytest.raises(OverflowError, match="out of bounds for int8"):
+            jitted(x, n)
