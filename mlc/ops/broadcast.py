@@ -14,6 +14,7 @@ from ..dtypes import DType
 from ..errors import ArgumentError, AxisError, ShapeError
 from ..ir.expr import Expr, as_expr, const
 from ..ir.expr import cast as cast_expr
+from .known_lists import unlifted
 from .limits import note_conversion
 from .op import CURRENT, why_unrolled
 
@@ -23,13 +24,14 @@ Shape = tuple[int, ...]
 def shape_of(value: Any) -> Shape:
     """The shape of an array-like; () for a number."""
     shape = getattr(value, "shape", None)
-    return tuple(shape) if shape is not None else np.asarray(value).shape
+    return tuple(shape) if shape is not None else np.asarray(unlifted(value)).shape
 
 
 def as_tensor(value: Any) -> te.Tensor:
     """``value`` as a te tensor: numbers, and lists of them, become constants."""
     if isinstance(value, te.Tensor):
         return value
+    value = unlifted(value)
     if isinstance(value, (list, tuple)) and any(isinstance(v, te.Tensor) for v in value):
         raise ArgumentError("expected an array, got a list with traced values; use np.stack(...)")
     return te.constant(np.asarray(value))

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..dtypes import DType, as_dtype, bfloat16, boolean, float16, float32, float64, int64
 from ..errors import DomainError, DTypeError
+from .known_lists import unlifted
 
 Operand = Any  # te.Tensor, a NumPy scalar, or a Python bool, int or float
 CASTINGS = "no", "equiv", "safe", "same_kind", "unsafe"
@@ -29,7 +30,7 @@ def dtype_of(value: Any) -> DType:
         return boolean
     if isinstance(value, int):
         return int64 if -(2**63) <= value < 2**63 else as_dtype("uint64")
-    return float64 if isinstance(value, float) else as_dtype(np.asarray(value).dtype)
+    return float64 if isinstance(value, float) else as_dtype(np.asarray(unlifted(value)).dtype)
 
 
 def _key(value: Operand) -> _Key:

@@ -25,6 +25,14 @@ FUNCTIONS = [
     lambda x: np.concatenate([[[np.float64(1), 2]], x[None, :2]]),
     lambda x: np.concatenate([[], x]),
     lambda x: turned(x, 0.7) + turned(x * 0, 0.3),
+    lambda x: np.dot(x, [np.cos(0.35), 1, 2]) + np.outer([np.float32(2), 1], x),
+    lambda x: np.dot([x[0], x[1]], [np.sin(0.35), np.cos(0.35)]) + x.dot((np.float32(1), 2, 3)),
+    lambda x: np.matmul([[np.float32(1), 2, 3], np.ones(3, np.float32)], x),
+    lambda x: np.where(x > 1, [np.sqrt(2.0), 1, 2], np.add(x, [np.float32(1), 2, 3])),
+    lambda x: np.interp(x, [np.float64(1), 2, 3], [np.exp(1.0), 4, np.pi]).astype(x.dtype),
+    lambda x: np.append(np.clip(x, [np.float64(2), 1, 1], 3), [np.int64(2), 3]),
+    lambda x: np.einsum("i,i->", x, [np.float64(1), 2, 3])[None] + np.array([np.int8(1)]),
+    lambda x: np.searchsorted([np.float64(0.5), 1, 3], x) + np.isin(x, [np.float32(2), 4]),
 ]
 
 
