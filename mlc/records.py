@@ -85,11 +85,15 @@ def replace(record: Record, /, **changes: Any) -> Record:
 @cache
 def _plain_fields(kind: Any) -> tuple[dict[str, int], Callable[[Any], Iterable[Any]], bool]:
     """The places of the fields by name, what gets their values, and whether the class may be called
-    with these; of a class whose instances were made by an ``__init__`` that sets the fields and
-    does no more. Of others, no places."""
+    with these; of a class whose instances were made by an ``__init__`` that sets the fields to what
+    it is given for each, and does no more. Of others, no places."""
     init = kind.__dict__.get("__init__")
     is_plain = (
-        (init.is_plain if isinstance(init, _Init) else getattr(init, "__globals__", 0) is _GLOBALS)
+        (
+            isinstance(init, _Init)
+            or getattr(init, "__globals__", {}).get("_set") is _GLOBALS["_set"]
+        )
+        and all(field.init for field in dataclasses.fields(kind))
         and not hasattr(kind, "__post_init__")
         and kind.__new__ is object.__new__
         and (kind.__dataclass_params__.frozen or kind.__setattr__ is object.__setattr__)

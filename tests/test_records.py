@@ -300,6 +300,26 @@ def test_replace_makes_what_the_standard_library_makes(options: dict[str, bool])
         records.replace(Own(), a=1)
 
 
+def test_fields_with_factories_are_replaced_as_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dataclasses, "replace", None)
+
+    @records.dataclass(frozen=True)
+    class Made:
+        a: int
+        b: list[int] = field(default_factory=list)
+
+    @records.dataclass(frozen=True)
+    class Apart(records.Quick):
+        a: int
+        b: list[int] = field(default_factory=list)
+
+    for kind in (Made, Apart):
+        shared = [1]
+        for one in (kind(1, shared), *(kind(n, shared) for n in range(2 * records._FEW))):
+            made = records.replace(one, a=7)
+            assert (made.a, made.b) == (7, shared) and made.b is shared
+
+
 def test_replace_runs_what_a_class_does_besides() -> None:
     @records.dataclass(frozen=True)
     class Checked:

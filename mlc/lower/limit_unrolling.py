@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ..ir.program import (
     Allocate,
     For,
@@ -17,6 +15,7 @@ from ..ir.program import (
     seq,
     walk,
 )
+from ..records import replace
 
 MOST_STATEMENTS = 1024  # that one unrolled loop may become
 

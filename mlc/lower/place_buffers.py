@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ..ir.program import Allocate, Buffer, Program, Scope, walk
+from ..records import replace
 
 SMALL_BYTES = 32 << 10  # always on the stack
 STACK_BYTES = 256 << 10  # on the stack where it was asked for, or nothing else is possible

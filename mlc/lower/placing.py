@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 
 from ..errors import UnsupportedError
 from ..ir.program import (
@@ -20,6 +19,7 @@ from ..ir.program import (
     seq,
     walk,
 )
+from ..records import replace
 from .place_buffers import PARTS, SHARED_BYTES, SMALL_BYTES, STACK_BYTES, span_bytes, stays
 from .replace_buffers import Place, is_replaceable, replace_buffers
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ...dtypes import int64
@@ -21,6 +20,7 @@ from ...ir.program import (
     Store,
     While,
 )
+from ...records import replace
 from .addressing import address_of, stack_pointer, write
 from .emitter import Emitter
 from .expressions import both, invert
