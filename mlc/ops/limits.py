@@ -3,6 +3,7 @@ fit, so what was traced for all of them holds for those that fit alone."""
 
 from __future__ import annotations
 
+import bisect
 import math
 from typing import Any
 
@@ -63,21 +64,28 @@ def _ends(expr: Expr, arguments: list[Tensor], dtype: DType) -> tuple[int, int] 
     range as a power of two allows, around 0, or from 0 on for what has no sign. None where it is
     not known what values ``expr`` has."""
     places = {argument: Var(argument.name) for argument in arguments}
-    low = high = math.inf
-    for bits in reversed(range(63)):
-        last = (1 << bits) - 1
-        first = -last if dtype.lowest else 0
 
-        def moved(node: Load, first: int = first) -> Expr | None:
-            source = node.source
-            place = places.get(source) if isinstance(source, Tensor) else None
+    def ends(bits: int) -> tuple[int, int]:
+        last = (1 << bits) - 1
+        return -last if dtype.lowest else 0, last
+
+    def values(bits: int) -> tuple[float, float]:
+        first, last = ends(bits)
+
+        def moved(node: Load) -> Expr | None:
+            place = places.get(node.source) if isinstance(node.source, Tensor) else None
             return None if place is None else place + first
 
         ranges = dict.fromkeys(places.values(), last - first + 1)
-        low, high = interval(substitute_loads(expr, moved), ranges)
-        if dtype.lowest <= low and high <= dtype.highest:
-            return first, last
-    return _NONE if math.isfinite(low) and math.isfinite(high) else None
+        return interval(substitute_loads(expr, moved), ranges)
+
+    def fits(bits: int) -> bool:
+        low, high = values(bits)
+        return dtype.lowest <= low and high <= dtype.highest
+
+    if not fits(0):
+        return _NONE if all(map(math.isfinite, values(0))) else None
+    return ends(bisect.bisect(range(1, 63), False, key=lambda bits: not fits(bits)))
 
 
 def _written_out(expr: Expr, deep: int) -> Expr:
