@@ -20,11 +20,11 @@ from ..ops.op import CURRENT
 from ..te.extent import Extent
 from ..tracer.complex.calls import truth
 from ..tracer.complex.value import Complex
-from ..tracer.concrete import are_rows_numbers
+from ..tracer.concrete import all_known, are_rows_numbers
 from ..tracer.deciding import deciding_arguments
 from ..tracer.drawing import random_form
 from ..tracer.grown import is_arrays
-from ..tracer.items import enumerate_, held, product, repeat, zip_
+from ..tracer.items import choices, enumerate_, held, product, repeat, zip_
 from ..tracer.lists import taking_lists
 from ..tracer.masked import Masked
 from ..tracer.number import copied_number, python_number
@@ -43,6 +43,7 @@ from .list_folds import INSTEAD as LIST_FOLDS
 from .list_loops import HEAPS, Walk, enumerated, listed, walk_of, zipped
 from .list_loops import reversed_ as reversed_list
 from .lists import Growing
+from .making_lists import argument
 from .making_tables import INSTEAD as TABLES
 from .making_tables import of_plain
 from .mathematics import INSTEAD as MATHEMATICS
@@ -126,6 +127,8 @@ def _replaced(function: Any) -> Any:
     if type(function) is np.vectorize:
         return vectorized(function)
     owner = getattr(function, "__self__", None)
+    if isinstance(owner, Tracer) and function.__name__ == "tolist":
+        return lambda: function() if all_known(owner) else argument(function())
     if type(function) is np.ufunc or type(owner) is np.ufunc and function.__name__ in REDUCING:
         return taking_lists(function)
     if (drawing := random_form(function)) is not None:
@@ -283,6 +286,9 @@ def _without_errors(function: Any) -> Callable[..., Any]:
     return run
 
 
+_CHOICES = (
+    itertools.combinations, itertools.combinations_with_replacement, itertools.permutations,
+)  # fmt: skip
 _INSTEAD: dict[Any, Any] = {
     builtins.next: _next,
     builtins.map: _mapped, builtins.filter: _filtered, reduce: _reduced,
@@ -291,6 +297,7 @@ _INSTEAD: dict[Any, Any] = {
     builtins.reversed: _reversed,
     builtins.enumerate: _enumerated, builtins.zip: _zipped, builtins.list: _listed,
     itertools.product: product, itertools.repeat: repeat,
+    **{kind: choices(kind) for kind in _CHOICES},
     builtins.len: length_of,
     builtins.int: _number(int),
     builtins.float: _number(float),

@@ -33,21 +33,12 @@ from .list_rows import (
     with_lists,
     write_row,
 )
+from .list_steps import Walk as Walk
 from .list_steps import each, nothing_held, raise_where, run
 from .lists import Growing
 from .plan import NotNative, State
 
 _FEW = 8  # items of a list that are gone through one by one
-
-
-class Walk:
-    """What a loop goes through: the items at places from 0 on, as long as there are more."""
-
-    def __init__(self, length: Callable[[], Any], at: Callable[[Any], Any], of: Any) -> None:
-        self.length, self.at, self.of = length, at, of
-
-    def __iter__(self) -> Any:
-        return iter(self.of())
 
 
 def steady(body: Callable[[Any], None], lists: Sequence[Any]) -> Callable[[Any], None]:
@@ -204,9 +195,9 @@ def reversed_(source: Any) -> Any:
     """``reversed(source)`` of a list that is arrays."""
     found = walk_of(source)
     assert found is not None
-    part = found
+    part, count = found, found.length()
     return Walk(
-        part.length, lambda place: part.at(part.length() - 1 - place),
+        lambda: count, lambda place: part.at(count - 1 - place),
         lambda: builtins.reversed(part.of()),
     )  # fmt: skip
 

@@ -18,6 +18,16 @@ from .plan import NotNative, State, current
 from .tries import caught, is_tried
 
 
+class Walk:
+    """What a loop goes through: the items at places from 0 on, as long as there are more."""
+
+    def __init__(self, length: Callable[[], Any], at: Callable[[Any], Any], of: Any) -> None:
+        self.length, self.at, self.of = length, at, of
+
+    def __iter__(self) -> Any:
+        return iter(self.of())
+
+
 def nothing_held() -> State:
     """The state of a loop that changes arrays alone."""
     return State((), lambda: [], lambda values: None, "the loop")
@@ -77,6 +87,8 @@ def each(values: Any, body: Callable[[Any], None]) -> None:
     """``body`` of each of ``values``."""
     if isinstance(values, Tabled) and values.is_native:
         each(values.walk().of(), body)  # type: ignore[attr-defined]
+    elif isinstance(values, Walk):
+        run(0, values.length(), lambda n: body(values.at(n)))
     elif is_arrays(values):
         if values.kind is None:  # nothing was appended so far as tracing has come
             return

@@ -31,7 +31,9 @@ def list_(value: Any) -> Any:
 
 
 def argument(value: Any) -> Any:
-    """What stands for the lists in ``value``, an argument."""
+    """What stands for the lists in ``value``, an argument, or the lists of an array."""
+    if CURRENT.get() is None:
+        return value
     kind = type(value)
     if kind is list:
         made = list_([argument(item) for item in value])

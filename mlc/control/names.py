@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from ..tracer.again import MACHINES
 from .nodes import children, walk
 
-_SCOPES = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _NUMPY = ("np", "numpy", "math", "__mlc__")
 _CHANGING = frozenset(
@@ -58,10 +58,8 @@ def assigned(nodes: Iterable[ast.AST], with_nested: bool = True) -> list[str]:
                 found[name] = None
             case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
                 found[name] = None
-        if isinstance(node, _SCOPES):
-            targets = {id(g.target) for g in node.generators}
+        if isinstance(node, _COMPREHENSIONS):
             stack.extend(c for c in walk(node) if isinstance(c, ast.NamedExpr))
-            del targets
             continue
         if not isinstance(node, _FUNCTIONS):
             stack.extend(reversed(list(children(node))))
@@ -91,9 +89,11 @@ def _rebound(node: ast.FunctionDef | ast.ClassDef) -> list[str]:
 
 
 def loads(nodes: Iterable[ast.AST]) -> Counter[str]:
-    """How often each name is read or deleted, in nested functions too."""
+    """How often each name is read or deleted, in nested functions too; the variables of
+    comprehensions are their own."""
     found: Counter[str] = Counter()
     for node in nodes:
+        comprehensions = []
         for part in walk(node):
             if isinstance(part, ast.Name) and isinstance(part.ctx, (ast.Load, ast.Del)):
                 found[part.id] += 1
@@ -101,7 +101,25 @@ def loads(nodes: Iterable[ast.AST]) -> Counter[str]:
                 found[part.target.id] += 1
             elif isinstance(part, (ast.Nonlocal, ast.Global)):
                 found.update(part.names)
+            elif isinstance(part, _COMPREHENSIONS):
+                comprehensions.append(part)
+        for part in comprehensions:
+            found -= _own_loads(part)
     return found
+
+
+def _own_loads(node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp) -> Counter[str]:
+    """How often a comprehension reads its own variables, but in comprehensions in it that have
+    variables of the same names."""
+    first = node.generators[0].iter  # which is evaluated outside
+    own = set(assigned([g.target for g in node.generators]))
+    inside = loads(part for part in _parts(node) if part is not first)
+    return Counter({name: inside[name] for name in own if inside[name]})
+
+
+def _parts(node: ast.AST) -> Iterator[ast.AST]:
+    for part in children(node):
+        yield from children(part) if isinstance(part, ast.comprehension) else (part,)
 
 
 def exposed(stmts: Sequence[ast.stmt], defined: set[str] | None = None) -> set[str]:

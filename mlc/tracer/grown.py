@@ -162,7 +162,7 @@ class Grown(list[Any]):
         super().__init__(items)
         self.is_deque = is_deque
         self.is_native = self.rigid = False
-        self.is_given = False  # whether it is an argument
+        self.is_given = False  # whether it is an argument, or an array's
         self.frozen = ""  # why nobody may change it
         self.serial = next_cell()
         self.kind: Kind | None = None

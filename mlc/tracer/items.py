@@ -31,6 +31,7 @@ from .tracer import Tracer, mark_weak
 
 At = Callable[..., Any]
 MANY = 24  # integers that are taken for data
+_MOST_CHOICES = 1 << 14  # rows of a table of choices
 # How many known numbers of Python's are taken for data, by type, and what they are as an array.
 _KNOWN = {int: (MANY, np.int64), float: (12, np.float64), complex: (12, np.complex128)}
 _OUTSIDE = (
@@ -225,6 +226,22 @@ def product(*iterables: Any, repeat: Any = 1) -> Any:
         lambda *at: tuple(part.start + i * part.step for part, i in zip(ranges, at)),
         lambda: itertools.product(*ranges),
     )
+
+
+def choices(kind: Any) -> Callable[..., Any]:
+    """``itertools.combinations`` and its kin, of ranges: many places are rows of a table."""
+
+    def run(iterable: Any, *counts: Any, **options: Any) -> Any:
+        made = kind(iterable, *counts, **options)
+        if CURRENT.get() is None or type(iterable) is not builtins.range:
+            return made
+        first = list(itertools.islice(made, _MOST_CHOICES))
+        packed = _packed(first) if len(first) < _MOST_CHOICES else None
+        if packed is None:
+            return itertools.chain(first, made)
+        return Items(packed.shape, packed.at, lambda: first)
+
+    return run
 
 
 def repeat(item: Any, *times: Any, **options: Any) -> Any:

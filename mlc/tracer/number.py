@@ -12,11 +12,14 @@ from ..config import config
 from ..errors import user_location
 from ..ops.caught import check_whole, is_caught
 from .noting import note_error
+from .rows import rows_of
 from .tracer import Tracer, mark_weak
 
 _DTYPES = {int: "int64", float: "float64", bool: "bool"}
 _KINDS = {"b": bool, "i": int, "u": int, "f": float}
-_LISTED = 256  # numbers in a list that is made of an array
+_LISTED = 1 << 16  # numbers in a list that is made of an array
+_READ_LATER = 8  # numbers from which each is read when it is asked for
+_CHECKED = 256  # numbers in a list, where each may be too large for a Python number
 
 
 def python_number(value: Tracer, kind: type) -> Tracer:
@@ -82,17 +85,30 @@ def item_of(value: Tracer, *where: Any) -> Any:
 
 
 def list_of(value: Tracer) -> Any:
-    """``value.tolist()``: nested lists of numbers."""
+    """``value.tolist()``: nested lists of numbers, read from the array when they are asked for."""
     from ..errors import UnsupportedError
 
-    if math.prod(value.shape) > _LISTED:
+    kind = _KINDS.get(np.dtype(value.dtype).kind, float)
+    is_checked = value.dtype == np.uint64  # element by element
+    count = math.prod(value.shape)
+    if count > (_CHECKED if is_checked else _LISTED):
         raise UnsupportedError(
-            f"a list of the {math.prod(value.shape)} elements of a traced array would be that many "
-            f"values of their own; work on the array, or return it and call .tolist() on the result"
+            f"a list of the {count} elements of a traced array would be that many values of their "
+            f"own; work on the array, or return it and call .tolist() on the result"
         )
     if not value.shape:
         return item_of(value)
-    return [list_of(value[i]) for i in range(value.shape[0])]
+    if is_checked or count < _READ_LATER:
+        return [list_of(value[i]) for i in range(value.shape[0])]
+    numbers = value.astype(_DTYPES[kind]).reshape(-1)
+    return _nested(rows_of(value._trace, numbers._tensor, count, weak=True), value.shape)
+
+
+def _nested(items: list[Any], shape: tuple[int, ...]) -> list[Any]:
+    if len(shape) == 1:
+        return items
+    width = math.prod(shape[1:])
+    return [_nested(items[n * width : (n + 1) * width], shape[1:]) for n in range(shape[0])]
 
 
 def number_method(value: Tracer, name: str) -> Any:

@@ -44,6 +44,7 @@ from .ufuncs import call_ufunc
 from .writing import assign, bools_as_axes, key_of_arrays, one_element
 
 _SLOTS = frozenset({"_cell", "_seen", "_trace", "_view"})
+_READ_LATER = 24  # elements from which each is read when it is asked for
 _ROWS = 10_000  # a Python loop over more rows than this is surely a mistake
 _OF_NUMBERS = frozenset({"is_integer", "bit_count", "bit_length"})
 _OPEN = "mlc.tracer.open_lengths"
@@ -295,7 +296,11 @@ class Tracer:
                 f"a Python loop over {rows} rows is unrolled while tracing; write it over whole "
                 f"arrays"
             )
-        return (self[i] for i in range(rows))
+        if len(self.shape) > 1 or rows < _READ_LATER or self._cell.array is not None:
+            return (self[i] for i in range(rows))
+        from .rows import row
+
+        return (row(self._trace, self._tensor, i, self._is_weak, False) for i in range(rows))
 
     def __getitem__(self, key: Any) -> Any:
         from ..ops.index import getitem

@@ -260,3 +260,22 @@ def test_ranges_that_data_decide_about_are_gone_through_in_native_loops(function
     jitted = mlc.jit(function)
     assert jitted(counts) == function(counts)
     assert jitted(counts[::-1].copy() + 1) == function(counts[::-1] + 1)
+
+
+def rooted(parents: Any) -> Any:
+    up = parents.tolist()
+
+    def root(n: Any) -> Any:
+        while up[n] != n:
+            up[n] = up[up[n]]
+            n = up[n]
+        return n
+
+    return np.array([root(n) for n in range(len(up))])
+
+
+def test_a_comprehension_whose_items_take_loops_is_one() -> None:
+    parents = np.maximum(np.arange(20) - 3, 0)
+    fast = mlc.jit(rooted)
+    np.testing.assert_array_equal(fast(parents), rooted(parents))
+    assert len(fast.lower(parents).graph.splitlines()) < 120  # not a loop for each of its items

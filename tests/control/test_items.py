@@ -158,10 +158,22 @@ def used_up(x):
     return s, len(list(rows))
 
 
+def chosen(x):
+    areas, count = [], 0
+    for i, j, k in itertools.combinations(range(min(len(x), 9)), 3):
+        one, other = x[j] - x[i], x[k] - x[i]
+        areas.append(np.abs(one[0] * other[1] - one[1] * other[0]))
+        if areas[-1] > 1:
+            count += 1
+    pairs = itertools.permutations(range(3), 2)
+    first = next(pairs)
+    return np.array(areas), count, first, list(pairs), x[first[1]]
+
+
 FUNCTIONS = (
-    numbered, numbered_elements, in_pairs, numbered_pairs, places, places_apart, products, repeated,
-    pairs, transposed, written_to, bound_before, put_together, by_hand, left_behind, no_axes,
-    used_up,
+    chosen, numbered, numbered_elements, in_pairs, numbered_pairs, places, places_apart, products,
+    repeated, pairs, transposed, written_to, bound_before, put_together, by_hand, left_behind,
+    no_axes, used_up,
 )  # fmt: skip
 
 
@@ -189,6 +201,11 @@ def test_long_loops_are_native(function, rng):
     jitted = mlc.jit(function)
     counts = [len(str(jitted.lower(x).graph).splitlines()) for x in (short, long)]
     assert counts[0] == counts[1]
+
+
+def test_many_choices_among_numbers_are_one_loop(rng):
+    x = rng.standard_normal((14, 2))  # 9 rows, 84 choices
+    assert len(str(mlc.jit(chosen).lower(x).graph).splitlines()) < 120
 
 
 def test_lengths_that_differ_are_refused(rng):

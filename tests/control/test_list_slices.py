@@ -79,6 +79,26 @@ def test_slices_are_as_python_has_them(function: Any) -> None:
     assert jitted(X[::-1].copy()) == function(X[::-1].copy())
 
 
+def untangled(distances: Any) -> Any:
+    tour, count = list(range(len(distances))), 0
+    for i in range(1, len(tour) - 2):
+        for j in range(i + 1, len(tour) - 1):
+            a, b, c, d = tour[i - 1], tour[i], tour[j], tour[j + 1]
+            if distances[a, b] + distances[c, d] > distances[a, c] + distances[b, d]:
+                tour[i : j + 1] = reversed(tour[i : j + 1])
+                tour += reversed(tour[:1])
+                tour.pop()
+                count += 1
+    return tour, count
+
+
+def test_what_goes_backwards_through_a_list_is_put_into_one() -> None:
+    distances = np.random.default_rng(0).random((12, 12))
+    fast = mlc.jit(untangled)
+    assert fast(distances) == untangled(distances)
+    assert len(fast.lower(distances).graph.splitlines()) < 40  # the loops are native
+
+
 def with_a_step(x: Any) -> Any:
     a = chosen(x)
     a[::2] = [8, 9]
