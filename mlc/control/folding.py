@@ -89,11 +89,13 @@ def extreme(name: str, ufunc: Any) -> Callable[..., Any]:
         item, best = items[0], keys[0]
         for n in range(1, len(items)):
             for side in (keys[n], best):
-                if not isinstance(side, (tuple, list)) and np.shape(side):
+                if not isinstance(side, (tuple, list)) and set(np.shape(side)) - {1}:
                     raise UnsupportedError(
                         f"{name}() of arrays has no meaning; use np.{ufunc.__name__}"
                     )
             is_beyond = compared(keys[n], best, "Gt" if name == "max" else "Lt")
+            if is_traced(is_beyond) and np.shape(is_beyond):  # of arrays of one element
+                is_beyond = np.reshape(is_beyond, ())
             if key is not None:
                 item = chosen(is_beyond, items[n], item, name)
             best = chosen(is_beyond, keys[n], best, name)

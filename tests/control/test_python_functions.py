@@ -420,3 +420,16 @@ def test_series_of_what_masks_choose() -> None:
 
     same(newton, np.linspace(-1.7, 1.9, 20))
     same(newton, np.linspace(-1.7, 1.9, 20) + 0.5j)
+
+
+def least_of_squares(x):
+    found = [x[i : i + 1, None] @ x[None, i : i + 1] for i in range(3)]
+    return min([*found, 2.0]), max(x[:1], x[1:2]), min([x[2:]])
+
+
+@pytest.mark.parametrize("x", [[1.0, 3.0, 2.0], [5.0, 3.0, 1.1], [5.0, np.nan, 4.0]])
+def test_arrays_of_one_element_are_compared_as_numbers_are(x):
+    x = np.array(x)
+    for found, wanted in zip(mlc.jit(least_of_squares)(x), least_of_squares(x), strict=True):
+        assert np.shape(found) == np.shape(wanted)
+        np.testing.assert_allclose(found, wanted, rtol=1e-15)
