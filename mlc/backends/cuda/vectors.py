@@ -13,6 +13,7 @@ from ...ir.expr import Apply, Cast, Const, Expr, Load, Select, Var, const, load
 from ...ir.lanes import padded_load, same_for_lanes
 from ...ir.program import Accumulate, Buffer, For, If, LoopKind, Scope, Stmt, Store
 from ...ir.rewrite import conjuncts, loads_of, rewrite, substitute, variables_of
+from ...ir.simplify import simplify
 from ...lower.cuda.overlap_stages import ASYNC, is_word_copy
 from .expressions import flat_index
 from .functions import CHOICE, c_type
@@ -266,7 +267,16 @@ def _in_lane(
         dtype = node.dtype
         return printer.scalar(dtype, _lane(dtype, name, lane))
 
-    return substitute(rewrite(value, on), at)
+    return rewrite(substitute(rewrite(value, on), at), _decided)
+
+
+def _decided(node: Expr) -> Expr | None:
+    """``select(0 < 1, a, b)`` -> ``a``: what the number of a lane decides."""
+    if isinstance(node, Select) and not variables_of(node.condition):
+        test = simplify(node.condition)
+        if isinstance(test, Const):
+            return node.then if test.value else node.otherwise
+    return None
 
 
 def _write(

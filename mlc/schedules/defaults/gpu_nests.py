@@ -26,7 +26,7 @@ from ...ir.program import (
     walk,
     writes_of,
 )
-from ...ir.rewrite import loads_of, postorder
+from ...ir.rewrite import loads_of, postorder, variables_of
 from ..buffers import buffer_key
 from ..legality import carried_dependence
 from ..schedule import Schedule
@@ -68,6 +68,10 @@ def schedule_points(s: Schedule, nests: Sequence[For], machine: GpuMachine) -> b
     loops = [one.var for one in chain_of(nests[0])]
     if any(carried_dependence(s.program, var) for var in loops):
         return False
+    if _is_joined(block, loops[-1], machine):
+        bind_flat(s, loops[:-1], machine)
+        s.vectorize(loops[-1])
+        return True
     loops = fuse_contiguous(s, block, loops)
     enough = prod(extent_of(s, var) for var in loops) >= 4 * machine.warp
     most = most_lanes(prod(extent_of(s, var) for var in loops), machine)
@@ -81,6 +85,33 @@ def schedule_points(s: Schedule, nests: Sequence[For], machine: GpuMachine) -> b
     if lane is not None:
         s.vectorize(lane)
     return True
+
+
+def _is_joined(block: Block, loop: Var, machine: GpuMachine) -> bool:
+    """Whether ``loop`` goes over a last axis of a few elements, of which each is computed in
+    another way, as the parts of complex numbers are: ``select(j < 1, a[i], b[i])``. A thread makes
+    all of them, and writes them at once."""
+    axis = next((it.axis for it in block.iters if it.binding is loop), None)
+    writes = list(writes_of(block.body))
+    if axis is None or len(block.iters) < 2 or block.predicate is not None or len(writes) != 1:
+        return False
+    ((buffer, indices),) = writes
+    size = buffer.dtype.itemsize * axis.extent
+    if size not in (WORD, 2 * WORD, 4 * WORD) or size > machine.vector_bytes or axis.extent < 2:
+        return False
+    if indices[-1] is not axis or buffer.shape[-1] != axis.extent:
+        return False
+    if buffer.strides is not None or not buffer.aligned:
+        return False
+    if any(axis in {*variables_of(index)} for node in reads_of(block) for index in node.indices):
+        return False
+    tests = [
+        node.condition
+        for expr in expressions_of(block.body)
+        for node in postorder(expr)
+        if isinstance(node, Select) and axis in {*variables_of(node.condition)}
+    ]
+    return bool(tests) and all({*variables_of(test)} == {axis} for test in tests)
 
 
 def bind_flat(s: Schedule, loops: list[Var], machine: GpuMachine, most: int = BLOCK) -> None:

@@ -8,6 +8,7 @@ import pytest
 import mlc
 from mlc import script as T
 from mlc import te
+from mlc.compile_device import program_device_module
 from mlc.ir.program import LoopKind
 from mlc.schedules.defaults.gpu import default_gpu_schedule
 from mlc.schedules.schedule import Schedule
@@ -151,3 +152,28 @@ def test_nests_that_need_neighbours_are_kernels_of_their_own():
     s = judged(te.create_program([a, turned], "chain"))
     assert [name for name, _ in threads(s)].count("blockIdx.x") == 2
     assert scopes(s) == {"twice": "global"}
+
+
+@pytest.mark.parametrize(("dtype", "count"), [("float32", 2), ("float64", 2), ("int32", 4)])
+def test_parts_side_by_side_are_made_by_one_thread(dtype, count):
+    """As those of complex numbers are: each lane has its own formula, and one store has all."""
+    a, b = (te.placeholder((70,), dtype, name) for name in "ab")
+
+    def part(i, j):
+        return te.select(j < 1, a[i] - b[i], a[i] * b[i])
+
+    joined = te.compute((70, count), part, name="joined")
+    s = judged(te.create_program([a, b, joined], "joined"), SMALL)
+    text = program_device_module(s.program).source
+    kind = {"float32": "float2", "float64": "double2", "int32": "int4"}[dtype]
+    assert f"*reinterpret_cast<{kind} *>(&joined[" in text and "?" not in text[text.index("{") :]
+
+
+def test_parts_that_are_read_along_the_lanes_are_not():
+    """What is read past the end of one part would be beside the array."""
+    a, b = (te.placeholder((70, 2), "float32", name) for name in "ab")
+    joined = te.compute(
+        (70, 4), lambda i, j: te.select(j < 2, a[i, j % 2], b[i, te.max(j - 2, 0)]), name="joined"
+    )
+    s = judged(te.create_program([a, b, joined], "joined"), SMALL)
+    assert "s.vectorize" not in s.source()
