@@ -15,6 +15,7 @@ from .errors import (
     TracerBoolError,
     UnsupportedError,
 )
+from .records import replace
 from .resizing import rooms_of
 from .tracer.again import WANTED, begin_trace, traced_again
 from .tracer.attributes import noting_attributes
@@ -22,6 +23,7 @@ from .tracer.captures import Captures
 from .tracer.deciding import static_after
 from .tracer.function import trace_function
 from .tracer.grown import RoomWanted, with_room
+from .tracer.open_results import ANY_SIZES, any_sizes, check_any_sizes
 from .tracer.plain_code import is_plain
 from .tracer.sizes import CountFailedError
 from .tracer.trace import FAILING, PLAIN, noting_errors
@@ -33,7 +35,12 @@ def trace_of_call(
     statics: Sequence[Any], sizes: tuple[int, ...] | None = None,
 ) -> tuple[Traced, Captures]:  # fmt: skip
     """The trace for a signature, and what it read besides its arguments; ``sizes`` that data decide
-    are found on the way."""
+    are found on the way, or any will do."""
+    if sizes == ANY_SIZES:
+        with any_sizes():
+            traced, captures = trace_of_call(jitted, signature, args, kwargs, statics)
+            check_any_sizes(traced)
+            return replace(traced, any_sizes=True), captures
 
     def again(sizes: tuple[int, ...] | None) -> tuple[Traced, Captures]:
         return trace_of_call(jitted, signature, args, kwargs, statics, sizes)

@@ -51,6 +51,7 @@ from .tracer.captures import Captures
 from .tracer.copied_results import copies_computed
 from .tracer.deciding import ValuesWanted, check_limits
 from .tracer.grown import ListsFullError
+from .tracer.open_results import ANY_SIZES
 from .tracer.parameters import Parameters
 from .tracer.refills import check_apart, refilled
 from .tracer.signature import Key, call_text, why_new
@@ -92,6 +93,7 @@ class _Jitted:
         self._slow_calls = 0
         self._has_changed = False  # whether the function has got other defaults
         self._level = 0  # of room in lists
+        self._for_each_size: set[Signature] = set()  # of calls that no code for any sizes is for
         self._by_value: set[str] = set()  # Python ints that tracing wanted the values of
         self._kept: list[Specialization] = []
         self._last: Specialization | None = None
@@ -206,10 +208,11 @@ class _Jitted:
         first = ""
         for entry in (known.following(signature[0]) for known in self._entries.get(signature, ())):
             change = entry.captures.change()
-            if not change and sizes:
+            if not change and sizes and not entry.traced.any_sizes:
                 found = entry.traced.sizes
                 if found is None or found.expected[: len(sizes)] != sizes:
-                    change = f"the data choose {sizes[-1]} elements"
+                    many = "any number of" if sizes == ANY_SIZES else sizes[-1]
+                    change = f"the data choose {many} elements"
             if not change:
                 return entry, ""
             first = first or change
@@ -240,6 +243,8 @@ class _Jitted:
                     signature, args, kwargs, statics, sizes if may_choose else None
                 )
             except Exception as error:
+                if sizes == ANY_SIZES:
+                    raise
                 found = with_less_traced(self, error, signature, args, kwargs)
                 if found is not None:
                     return found

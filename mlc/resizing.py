@@ -12,7 +12,10 @@ import numpy as np
 
 from .call_spec import statics_of
 from .specialization import Specialization
+from .tracer.attributes import AttributesWanted
+from .tracer.deciding import ValuesWanted
 from .tracer.grown import ListsFullError
+from .tracer.open_results import ANY_SIZES
 from .tracer.sizes import Count, CountFailedError, Rooms, SizesChangedError
 from .tracer.traced import Traced
 
@@ -78,7 +81,9 @@ def run_resized(
             sizes = chosen_sizes(jitted, signature, args, kwargs)
             if entry.traced.sizes is None or sizes == entry.traced.sizes.expected:
                 raise problem
-        entry = jitted._compile(signature, args, kwargs, sizes)
+        entry = for_any_sizes(jitted, signature, args, kwargs) or jitted._compile(
+            signature, args, kwargs, sizes
+        )
         if jitted._by_value:  # numbers may have become static
             signature, arrays = jitted._signature(args, kwargs)
         try:
@@ -87,6 +92,19 @@ def run_resized(
             if entry.traced.sizes is None:
                 raise
             problem = again
+
+
+def for_any_sizes(jitted: Any, signature: Any, args: Any, kwargs: Any) -> Specialization | None:
+    """Code for whatever sizes the data choose, where a call has chosen others than the one before;
+    None where there has to be code for each."""
+    if jitted._target != "cpu" or signature in jitted._for_each_size or jitted._by_value:
+        return None
+    try:
+        found: Specialization = jitted._compile(signature, args, kwargs, ANY_SIZES)
+    except (Exception, ValuesWanted, AttributesWanted):
+        jitted._for_each_size.add(signature)
+        return None
+    return found
 
 
 def chosen_sizes(jitted: Any, signature: Any, args: Any, kwargs: Any) -> tuple[int, ...]:

@@ -151,7 +151,7 @@ def reads_of(found: Load, user: Root) -> float:
     absent = 1
     for axis in user.bound:
         if axis not in used:
-            absent *= axis.extent
+            absent *= int(axis.extent)
     return min(ratio, absent)
 
 
@@ -166,5 +166,5 @@ def _is_one_to_one(total: Sum) -> bool:
             return all(not isinstance(other, Axis) for other, _ in total.terms)
         if abs(factor) < step:
             return False
-        step = abs(factor) * max(atom.extent, 1)
+        step = abs(factor) * max(int(atom.extent), 1)
     return True

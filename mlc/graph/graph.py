@@ -30,7 +30,7 @@ class Node:
         total = self.tensors[0].size
         root = None if isinstance(self.op, Call) else self.op.reduction
         for axis in () if root is None else root.axes:
-            total *= axis.extent
+            total *= int(axis.extent)
         return total
 
     @cached_property

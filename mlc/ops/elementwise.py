@@ -134,10 +134,12 @@ def select_where(condition: Any, x: Any, y: Any) -> Any:
 @implements(np.where)
 def where(condition: Any, x: Any = None, y: Any = None) -> Any:
     """np.where with three arguments."""
-    if x is None and y is None and getattr(CURRENT.get(), "rooms", None) is not None:
+    if x is None and y is None:
         from .choosing import nonzero
+        from .moving import is_inside_loop
 
-        return nonzero(condition)
+        if is_inside_loop() or getattr(CURRENT.get(), "rooms", None) is not None:
+            return nonzero(condition)
     if x is None or y is None:
         raise UnsupportedError(
             "np.where(condition) returns as many indices as the data decide, and shapes must be "

@@ -194,7 +194,7 @@ class Masked(NDArrayOperatorsMixin):
         return short(self) if isinstance(short, np.ufunc) else super().__pow__(other)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        if method != "__call__" or _any_solid(inputs, kwargs):
+        if method != "__call__" or ufunc.signature is not None or _any_solid(inputs, kwargs):
             found = getattr(ufunc, method)(*map(solid, inputs), **_solid_options(kwargs))
             places = kwargs.get("out") or (None,)
             return places[0] if len(places) == 1 and isinstance(places[0], Masked) else found

@@ -10,6 +10,7 @@ with what is beyond the length left out, or put where it does not matter.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,16 +24,25 @@ from ..ops.op import NUMPY_FUNCTIONS
 from ..te.extent import Extent, is_open
 from .noting import note_error
 from .number import copied_number
+from .open_results import is_around_loops
 from .tracer import Tracer, mark_weak
 
 FORMS: dict[Any, Callable[..., Any]] = {}
+# What changes nothing in folds; None: the other extreme.
+_UNCHANGED: dict[Any, Any] = {
+    np.sum: 0, np.prod: 1, np.any: False, np.all: True, np.count_nonzero: 0,
+    np.max: None, np.min: None, np.argmax: None, np.argmin: None,
+}  # fmt: skip
 
 
 def form_of(function: Any, args: tuple[Any, ...]) -> Callable[..., Any] | None:
     """What computes ``function`` of an array whose length is open; None where there is none, or it
     is not needed."""
-    form = FORMS.get(function)
-    return form if form and args and _has_open_length(args[0]) else None
+    if not args or not _has_open_length(args[0]):
+        return None
+    if function in _UNCHANGED and is_around_loops():
+        return partial(_of_all, function)
+    return FORMS.get(function)
 
 
 def _has_open_length(value: Any) -> bool:
@@ -94,10 +104,27 @@ def held(x: Tracer) -> Any:
     return np.broadcast_to(found, tuple(map(int, shape)))
 
 
-def _greatest(dtype: np.dtype[Any]) -> Any:
+def _of_all(function: Any, x: Tracer, *args: Any, **options: Any) -> Any:
+    """A fold outside of loops, where those of a known length are fast: of elements besides that
+    change nothing."""
+    if "where" in options or len(args) > 1:
+        raise UnsupportedError(f"np.{function.__name__} of as much as the data say, with where=")
+    fill = _UNCHANGED[function]
+    if fill is None:
+        fill = _least(x.dtype) if "max" in function.__name__ else _greatest(x.dtype, np.inf)
+        if "initial" not in options:
+            _check_some(function, x)
+    return opened(function(closed(x, fill=fill), *args, **options), _left(x, args, options))
+
+
+def _least(dtype: np.dtype[Any]) -> Any:
+    return False if dtype.kind == "b" else np.iinfo(dtype).min if dtype.kind in "iu" else -np.inf
+
+
+def _greatest(dtype: np.dtype[Any], of_floats: float = np.nan) -> Any:
     if dtype.kind == "b":
         return True
-    return np.iinfo(dtype).max if dtype.kind in "iu" else np.nan
+    return np.iinfo(dtype).max if dtype.kind in "iu" else of_floats
 
 
 def _as_form(*functions: Any) -> Callable[[Any], Any]:
@@ -145,7 +172,8 @@ def _middle(function: Any) -> Callable[..., Any]:
         places = args if function is np.median else args[1:]
         left = _left(x, places, options)
         more = found.shape[: found.ndim - len(left)]  # one for each of several quantiles
-        return np.where(missing, x.dtype.type(np.nan), opened(found, (*more, *left)))
+        found = np.where(missing, x.dtype.type(np.nan), opened(found, (*more, *left)))
+        return found if found.shape else found[()]
 
     return middle
 
@@ -180,19 +208,23 @@ def _ordered(function: Any) -> Callable[..., Any]:
     return order
 
 
-@_as_form(np.max, np.min, np.argmax, np.argmin)
-def _extreme(function: Any) -> Callable[..., Any]:
+def _check_some(function: Any, x: Tracer) -> None:
+    """Let the call raise NumPy's ValueError where the data choose no element for an extreme."""
     name = {np.max: "maximum", np.min: "minimum"}.get(function)
     text = f"zero-size array to reduction operation {name} which has no identity"
     if name is None:
         text = f"attempt to get {function.__name__} of an empty sequence"
+    sizes: tuple[Any, ...] = x._seen[1].shape
+    for extent in sizes:
+        if _is_chosen(extent):
+            note_error(np.equal(number_of(extent, x._trace), 0), ValueError(text))
 
+
+@_as_form(np.max, np.min, np.argmax, np.argmin)
+def _extreme(function: Any) -> Callable[..., Any]:
     def extreme(x: Tracer, *args: Any, **options: Any) -> Any:
         if "initial" not in options:
-            sizes: tuple[Any, ...] = x._seen[1].shape
-            for extent in sizes:
-                if _is_chosen(extent):
-                    note_error(np.equal(number_of(extent, x._trace), 0), ValueError(text))
+            _check_some(function, x)
         return NUMPY_FUNCTIONS[function](x, *args, **options)
 
     return extreme

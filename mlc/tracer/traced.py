@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from .. import te
+from ..ops.moving import closed
 from ..records import dataclass, replace
+from ..te.extent import Extent, is_open
 from ..te.tensor import Call, Compute, Constant, Placeholder, Tensor
 from . import tree
 from .concrete import known
@@ -17,6 +19,8 @@ from .grown import Grown, ListResult, RowsResult, Tabled, TableResult, is_arrays
 from .leaving import refuse_leak, refuse_text
 from .masked import solid
 from .new_objects import opened
+from .open_lengths import number_of
+from .open_results import first_rows
 from .refills import Kept
 from .rows import Row
 from .sizes import Sizes
@@ -32,7 +36,8 @@ class Result:
 
     ``kind`` is ``"output"`` (``value`` is its number among the graph's outputs), ``"input"`` (an
     argument handed through: its number), ``"copy"`` (of an argument), ``"again"`` (an output that
-    is another result already, copied), ``"row"`` (output, number: of an output),
+    is another result already, copied), ``"row"`` (output, number: of an output), ``"open"``
+    (output, for each axis its size, or None and the output that is its size: the first elements),
     ``"constant"`` (an array), ``"list"`` (a `ListResult`) or ``"value"`` (anything else).
     Weak results are Python numbers, as they would be without tracing; of others without axes some
     are arrays, as NumPy's would be, and the rest scalars. Nobody may write to arrays that are
@@ -94,6 +99,7 @@ class Traced:
     draws: Drawn | None = None
     refills: tuple[tuple[Any, ...], ...] = ()  # see `mlc.tracer.refills`
     limits: tuple[Limit, ...] = ()
+    any_sizes: bool = False  # it is right for all sizes that data may choose
 
     @property
     def is_direct(self) -> bool:
@@ -123,6 +129,14 @@ class Traced:
                 case "row":
                     place, number = result.value
                     leaf = np.array(computed[place][number])
+                case "open":
+                    place, sizes = result.value
+                    leaf = computed[place]
+                    found_sizes = [
+                        n if size is None else int(np.asarray(computed[size]).reshape(()))
+                        for n, size in zip(leaf.shape, sizes, strict=True)
+                    ]
+                    leaf = first_rows(leaf, tuple(found_sizes))
                 case "input":
                     leaf = arrays[result.value]
                 case "copy":
@@ -252,6 +266,8 @@ class _Outputs:
         if isinstance(leaf._cell, Row) and leaf._view is None and leaf._cell.is_unread:
             return self.row(leaf, leaf._cell)
         tensor = leaf.__mlc_lift__(self.trace)
+        if is_open(tensor.shape):
+            return self.open(tensor)
         weak = tensor in self.trace.weak
         is_array = not (leaf.shape or weak or leaf._is_scalar())
         cell = leaf._cell
@@ -270,6 +286,13 @@ class _Outputs:
                 owner = self._owners.setdefault(tensor, cell)
                 kind = "output" if owner is cell or not tensor.shape else "again"
                 return Result(kind, self.place(tensor), weak, is_array)
+
+    def open(self, tensor: Tensor) -> Result:
+        """``tensor``, whose sizes the data choose."""
+        number = lambda size: self.current(number_of(size, self.trace))
+        sizes = tuple(number(n) if isinstance(n, Extent) else None for n in tensor.shape)
+        whole = closed(self.trace.wrap(tensor), fill=0)
+        return Result("open", (self.current(whole), sizes))
 
     def held(self, held: Any) -> ListResult | RowsResult | TableResult:
         """A list, dict or set that is held in arrays."""

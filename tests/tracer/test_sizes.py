@@ -80,12 +80,74 @@ def test_sizes_are_those_of_numpy(function: Any) -> None:
         check_against_numpy(function, x)
 
 
-def test_each_size_has_its_code() -> None:
-    f = mlc.jit(lambda x: x[x > 1])
-    for x in (X, Y, X, NONE, Y, X):
-        assert np.array_equal(f(x), x[x > 1])
-    assert len(f.cache_info()) == 3
-    assert "the data choose 4 elements" in str(f.cache_info())
+def with_both(x: Any, m: Any) -> Any:
+    part = x[m]
+    return part * 2, np.flatnonzero(m), np.sort(part)[:3].sum(), len(part), part.sum() > 0
+
+
+def of_rows(x: Any, m: Any) -> Any:
+    rows = np.reshape(x, (2, -1))[:, m[: x.size // 2]]
+    return {"rows": rows, "complex": (x + 1j)[m], "pairs": np.argwhere(m)}
+
+
+def of_sets(x: Any, m: Any) -> Any:
+    values, counts = np.unique(x * m, return_counts=True)
+    return values, counts, np.where(m)[0], np.setdiff1d(x, x * m)
+
+
+def folded(x: Any, m: Any) -> Any:
+    part = np.sort(x[m])
+    whole = np.max(part, initial=-9.0), np.min(part, initial=9), np.prod(part), np.any(part > 2)
+    return *whole, np.all(part < 3), np.argmax(part), np.median(x[m])
+
+
+MASKED = np.random.default_rng(1).integers(-3, 4, 12) * 1.0
+
+
+def masks() -> Any:
+    for seed in range(4):
+        yield np.random.default_rng(seed).random(12) < 0.2 + 0.2 * seed
+
+
+@pytest.mark.parametrize("function", [with_both, of_rows, of_sets, folded])
+def test_one_code_is_for_all_other_sizes(function: Any) -> None:
+    f = mlc.jit(function)
+    for m in masks():
+        assert_same(f(MASKED, m), function(MASKED, m))
+    assert len(f.cache_info()) == 2
+    assert "the data choose any number of elements" in str(f.cache_info())
+
+
+def assert_same(got: Any, wanted: Any) -> None:
+    if isinstance(wanted, dict):
+        got, wanted = list(got.values()), list(wanted.values())
+    for g, w in zip(got, wanted, strict=True):
+        np.testing.assert_allclose(g, w)
+        assert type(g) is type(w) and np.asarray(g).dtype == np.asarray(w).dtype
+        if isinstance(g, np.ndarray):
+            assert g.flags.c_contiguous and g.flags.writeable
+
+
+def test_an_extreme_of_none_is_refused_for_any_size() -> None:
+    f = mlc.jit(lambda x, m: np.max(np.sort(x[m])))
+    for m in masks():
+        assert f(MASKED, m) == np.max(MASKED[m])
+    with pytest.raises(ValueError, match="zero-size array to reduction operation maximum"):
+        f(MASKED, np.zeros(12, bool))
+
+
+def test_each_size_has_its_code_where_there_is_none_for_all() -> None:
+    f = mlc.jit(lambda x: np.trim_zeros(x[x > 0] - 1))
+    for x in (X, Y, X + 1, Y, X):
+        assert np.array_equal(f(x), np.trim_zeros(x[x > 0] - 1))
+    assert "the data choose 5 elements" in str(f.cache_info())
+
+
+def test_products_are_of_what_a_mask_selects() -> None:
+    def products(x: Any, m: Any) -> Any:
+        return x[m] @ x[m], np.matmul(np.ones((2, 2)), np.reshape(x, (-1, 2))[m[:6]].T)
+
+    check_against_numpy(products, MASKED, next(masks()))
 
 
 def test_two_sizes_change_one_after_the_other() -> None:
