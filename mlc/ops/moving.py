@@ -189,6 +189,9 @@ def _item(first: Expr, away: Expr, step: Expr, extent: Any, arrays: list[Any]) -
         known_length = _scalar(length, "length")
         if KNOWN.get() is None:
             size = _chosen(known_length)
+            if size:  # other data may choose less, and nothing beyond the end may be read
+                step = te.min(step, max((int(extent) - 1) // max(size - 1, 1), 1))
+                first = te.min(first, int(extent) - 1 - (size - 1) * step)
         else:
             size = Extent(bound, known_length, key)
     return "from", _reference(first, "start", arrays), _reference(step, "step", arrays), size

@@ -40,6 +40,17 @@ rng = np.random.default_rng(0)
 """
 
 PROGRAMS = {
+    "as much as data choose": """
+def ends(x):
+    most = np.argmax(x)
+    return x[most:] * 2, x[most::3], x[x > 0][1:], x[np.flatnonzero(x > 1)]
+compiled = mlc.jit(ends)
+for place in (3, 4090, 2000, 4095):
+    x = walled(rng.standard_normal(4096), True)
+    x[place] = 9
+    for got, wanted in zip(compiled(x), ends(x)):
+        np.testing.assert_array_equal(got, wanted)
+""",
     "steps": """
 for dtype in ("float32", "int8"):
     for n in (2, 17, 131):
