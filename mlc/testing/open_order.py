@@ -1,4 +1,5 @@
-"""Orders that NumPy leaves open: that of the elements in each part which a partition makes."""
+"""What NumPy leaves open: the order of the elements in each part which a partition makes, and which
+of the zeros of both signs an extreme is, as it takes them in vectors as wide as the processor's."""
 
 from __future__ import annotations
 
@@ -8,6 +9,20 @@ from typing import Any
 import numpy as np
 
 PARTITIONS = frozenset({"partition", "argpartition"})
+EXTREMES = frozenset({"max", "min", "amax", "amin", "nanmax", "nanmin"})
+
+
+def zeros_signed(owner: Any, args: Sequence[Any], found: Any, source: Any) -> Any:
+    """What a function of EXTREMES, or a method of such a name, has ``found``; where zeros of both
+    signs are among the elements, zeros have a sign drawn from ``source``."""
+    array = owner if isinstance(owner, np.ndarray) else args[0] if args else None
+    if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
+        return found
+    if len(np.unique(np.signbit(array[array == 0]))) < 2:
+        return found
+    signs = np.where(source.integers(0, 2, np.shape(found)), 1, -1).astype(array.dtype)
+    signed = np.where(np.equal(found, 0), np.copysign(found, signs), found)
+    return signed.astype(array.dtype)[()]
 
 
 def parts_shuffled(

@@ -28,7 +28,7 @@ from .closeness import (
     scattered,
 )
 from .instrumenting import HELPER, instrumented
-from .open_order import PARTITIONS, parts_shuffled
+from .open_order import EXTREMES, PARTITIONS, parts_shuffled, zeros_signed
 
 UNITS = 4.0  # errors of that many units in the last place
 EXACT = frozenset({
@@ -270,6 +270,8 @@ class Shaker:
         texts = {v for v in (*args, *kwargs.values()) if isinstance(v, str)}
         if name == "pad" and texts & COMPUTED_EDGES:
             return self.value(function(*map(self.value, args), **kwargs))
+        if name in EXTREMES and "out" not in kwargs:
+            return zeros_signed(owner, args, result, self.source)
         if name in EXACT and not (name in MAGNITUDES and np.iscomplexobj(args[0])):
             return result
         if name in BETWEEN and args and is_inexact(np.asarray(result).dtype):

@@ -19,7 +19,6 @@ from .grown import Grown, ListResult, RowsResult, Tabled, TableResult, is_arrays
 from .leaving import refuse_leak, refuse_text
 from .masked import solid
 from .new_objects import opened
-from .open_lengths import number_of
 from .open_results import first_rows
 from .refills import Kept
 from .rows import Row
@@ -289,6 +288,8 @@ class _Outputs:
 
     def open(self, tensor: Tensor) -> Result:
         """``tensor``, whose sizes the data choose."""
+        from .open_lengths import number_of
+
         number = lambda size: self.current(number_of(size, self.trace))
         sizes = tuple(number(n) if isinstance(n, Extent) else None for n in tensor.shape)
         whole = closed(self.trace.wrap(tensor), fill=0)

@@ -396,3 +396,16 @@ def test_an_error_that_comes_of_a_dtype_which_is_ours_says_nothing() -> None:
     statements = "t0 = np.vecdot(a0, a0)", "t1 = np.zeros(2, np.common_type(t0))"
     program = NumPyProgram(statements, (x,), ("t0", "t1"))
     assert check(program).kind == "unstable"
+
+
+def test_of_zeros_of_both_signs_an_extreme_is_either() -> None:
+    """NumPy itself takes the first one or not, as the length has it that it compares in vectors."""
+    a = np.where(np.arange(70) % 3 > 0, 0.0, -0.0)
+    rows = [a[:n] for n in range(2, 70)]
+    assert {bool(np.signbit(row.max())) for row in rows} == {True, False}
+    text = "def program(x):\n    return np.signbit(np.nanmax(x, axis=-1))\n"
+    function = defined(text)
+    turned = lambda x: ~function(x)
+    kind = lambda x: compare(turned, function, lambda s: shaken(function, s), (x,)).kind
+    assert kind(np.array([[0.0, -1.0, -0.0], [-2.0, 0.0, -0.0]])) != "different"
+    assert kind(np.array([[0.0, -1.0, 0.0], [1.0, 0.0, -0.0]])) == "different"
