@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import user_location
 from ..ops.moving import is_inside_loop
+from ..tracer.open_results import is_around_loops
 from .around import AROUND, cell_of
 from .carry import NotNative, current
 from .comparing import compared
@@ -72,6 +73,8 @@ def _something(held: Perhaps, name: str) -> Any:
     chosen = None if is_inside_loop() else current().room(lambda: held.is_bound)
     if chosen is not None:
         return held.value if chosen else None
+    if is_around_loops():
+        raise NotNative(f"{name} is a value or None, as the data choose: code for each")
     where = user_location()
     error = TypeError(
         f"{name} is None where a compiled loop or branch reads it, which hands on numbers and "

@@ -29,6 +29,7 @@ def main() -> int:
     kind = parser.add_mutually_exclusive_group()
     for name, text in (
         ("sizes", "compile with an open first axis"),
+        ("data", "call each with other elements, too"),
         ("flow", "control flow over Python's lists, dicts, sets and objects"),
     ):
         kind.add_argument(f"--{name}", action="store_const", dest="kind", const=name, help=text)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from mlc.testing.comparing import SHAKES, Outcome, run
 from mlc.testing.rounding import shaken
 
-from .compare import check, check_sizes, pasted, shrunk
+from .compare import check, check_data, check_sizes, pasted, shrunk
 from .flowing import check_flow, draw_flow, shrunk_flow
 from .program import draw_program
 from .watched import Death, Note, Told, outlives
@@ -25,6 +25,7 @@ class Kind(NamedTuple):
 KINDS = {
     "arrays": Kind(draw_program, check, shrunk),
     "sizes": Kind(draw_program, check_sizes, lambda program: shrunk(program, check_sizes)),
+    "data": Kind(draw_program, check_data, lambda program: shrunk(program, check_data)),
     "flow": Kind(draw_flow, check_flow, shrunk_flow),
 }
 WITHOUT_MLC = "NumPy ended"  # the kind of programs that end the process without mlc, too

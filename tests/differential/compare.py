@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 import mlc
 from mlc.testing.closeness import limits
-from mlc.testing.comparing import Outcome, compare
+from mlc.testing.comparing import Outcome, compare, copied
 from mlc.testing.pasting import pasted as test_of
 from mlc.testing.rounding import shaken
 
@@ -70,22 +71,46 @@ def grouped(outcome: Outcome) -> Outcome:
 def check_sizes(program: NumPyProgram, target: str = "cpu") -> Outcome:
     """The same with an open first axis: one jitted function for three sizes. Only what NumPy
     computes at all of them says anything."""
-    function = program.function()
-    jitted = mlc.jit(function, target=target, dynamic="leading")
-    outcome = Outcome("unstable")
-    for longer in (0, 3, 1):
-        arguments = [_longer(argument, program.arguments, longer) for argument in program.arguments]
+    jitted = mlc.jit(program.function(), target=target, dynamic="leading")
+    changed = {f"{n} longer": partial(_longer, program.arguments, n) for n in (0, 3, 1)}
+    return _changed(program, jitted, changed)
+
+
+def check_data(program: NumPyProgram, target: str = "cpu") -> Outcome:
+    """The same with one jitted function for arrays of other elements, of which data may choose
+    other sizes and branches."""
+    jitted = mlc.jit(program.function(), target=target)
+    changed = {f"elements {n}": partial(_drawn_again, n) for n in range(4)}
+    return _changed(program, jitted, changed)
+
+
+def _changed(
+    program: NumPyProgram, jitted: Any, changes: Mapping[str, Callable[[Any], Any]]
+) -> Outcome:
+    """The last outcome, or the first that is different, of calls with changed arguments."""
+    function, outcome = program.function(), Outcome("unstable")
+    for what, change in changes.items():
+        arguments = list(map(change, program.arguments))
         if not is_defined(program.statements, arguments):
             continue
         unit = _unit(arguments)
         outcome = compare(jitted, function, lambda seed: shaken(function, seed, unit), arguments)
         outcome = grouped(outcome)
         if outcome.kind == "different":
-            return replace(outcome, text=f"{longer} longer: {outcome.text}")
+            return replace(outcome, text=f"{what}: {outcome.text}")
     return grouped(outcome)
 
 
-def _longer(value: Any, others: Sequence[Any], count: int) -> Any:
+def _drawn_again(seed: int, value: Any) -> Any:
+    """``value`` with elements drawn from its own; itself for the seed 0."""
+    if not isinstance(value, np.ndarray) or not value.size or not seed:
+        return value
+    made = copied(value)
+    made[...] = np.random.default_rng(seed).choice(value.ravel(), value.shape)
+    return made
+
+
+def _longer(others: Sequence[Any], count: int, value: Any) -> Any:
     """``value`` with ``count`` more rows, if it has as many as the first array has."""
     sizes = [len(other) for other in others if isinstance(other, np.ndarray) and other.ndim]
     if not isinstance(value, np.ndarray) or not value.ndim or len(value) != sizes[0] or not count:

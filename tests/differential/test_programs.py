@@ -12,7 +12,7 @@ import pytest
 from mlc.testing.comparing import differs
 
 from . import compare, program
-from .compare import check, check_sizes, shrunk
+from .compare import check, check_data, check_sizes, shrunk
 from .program import NumPyProgram, draw_program
 
 
@@ -77,6 +77,13 @@ def test_sizes_may_change() -> None:
     x = np.arange(12.0).reshape(4, 3)
     program = NumPyProgram(("t0 = a0.sum(axis=0)", "t1 = a0[::-1] * len(a0)"), (x,), ("t0", "t1"))
     assert check_sizes(program).kind == "same"
+
+
+def test_elements_may_change() -> None:
+    """Of which others are kept, as many or not."""
+    x = np.arange(12.0).reshape(4, 3)
+    statements = "t0 = a0[a0 > 6]", "t1 = t0 * 2 + np.sort(t0)", "t2 = np.nonzero(a0 % 2)[0]"
+    assert check_data(NumPyProgram(statements, (x,), ("t1", "t2"))).kind == "same"
 
 
 @pytest.mark.parametrize(
