@@ -168,7 +168,10 @@ class Shaker:
         if not found or any(a.dtype.kind not in "iu" for a in found):
             return result
         largest = max((abs(int(v)) for a in found if a.size for v in (a.min(), a.max())), default=0)
-        noise = self.source.uniform(-UNITS, UNITS, np.shape(result)) * np.finfo(float).eps
+        kept = limits(np.dtype(result.dtype))
+        is_exact = largest * max(a.size for a in found) * kept.eps <= 1
+        eps = np.finfo(float).eps if is_exact else max(kept.eps, np.finfo(float).eps)
+        noise = self.source.uniform(-UNITS, UNITS, np.shape(result)) * eps
         made = np.asarray(result + noise * largest, result.dtype)
         return made if isinstance(result, np.ndarray) else made[()]
 
@@ -256,7 +259,7 @@ class Shaker:
         if name in SUMS:
             result = scattered(function, args, kwargs, result, self.source)
         if name in SUMS:
-            result = self.of_whole_numbers(args, result)
+            result = self.of_whole_numbers((owner, *args), result)
         if name in PARTITIONS:
             return parts_shuffled(owner, args, kwargs, result, self.source)
         if name == "searchsorted" and not _is_sorted(owner if len(args) == 1 else args[0]):

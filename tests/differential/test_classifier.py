@@ -409,3 +409,14 @@ def test_of_zeros_of_both_signs_an_extreme_is_either() -> None:
     kind = lambda x: compare(turned, function, lambda s: shaken(function, s), (x,)).kind
     assert kind(np.array([[0.0, -1.0, -0.0], [-2.0, 0.0, -0.0]])) != "different"
     assert kind(np.array([[0.0, -1.0, 0.0], [1.0, 0.0, -0.0]])) == "different"
+
+
+def test_sums_of_large_whole_numbers_are_rounded_as_they_are_kept() -> None:
+    function = defined("def program(x):\n    return x.sum(dtype=np.float32)\n")
+    kind = lambda x: (
+        compare(
+            lambda x: function(x) + np.float32(11), function, lambda s: shaken(function, s), (x,)
+        ).kind
+    )
+    assert kind(np.array([11, 2**63 - 2, 0, 2 - 2**63, -11])) == "same"
+    assert kind(np.array([11, 2**20, 0, -(2**20), -11])) == "different"
