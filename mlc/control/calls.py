@@ -40,8 +40,9 @@ from .forms import is_traced
 from .iterators import not_taking, refuse_taking
 from .kinds import INSTEAD as KINDS
 from .list_folds import INSTEAD as LIST_FOLDS
-from .list_loops import HEAPS, Walk, enumerated, listed, walk_of, zipped
+from .list_loops import HEAPS, enumerated, listed, walk_of, zipped
 from .list_loops import reversed_ as reversed_list
+from .list_steps import Walk
 from .lists import Growing
 from .making_lists import argument
 from .making_tables import INSTEAD as TABLES

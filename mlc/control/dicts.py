@@ -17,9 +17,9 @@ import numpy as np
 
 from ..tracer import tree
 from ..tracer.grown import is_arrays
-from .list_loops import Walk, gathered, walk_of, zipped
+from .list_loops import gathered, walk_of, zipped
 from .list_rows import read_row, value_of
-from .list_steps import raise_where
+from .list_steps import Walk, raise_where
 from .plan import NothingThereError, NotNative, current
 from .tables import NO_KEY, Column, Table, is_chosen, plain_key
 

@@ -18,9 +18,9 @@ import numpy as np
 from ..tracer import tree
 from ..tracer.grown import Leaf
 from ..tracer.lists import taking_lists
-from .list_loops import Walk, fold, walk_of
+from .list_loops import fold, walk_of
 from .list_rows import number, value_of
-from .list_steps import raise_where
+from .list_steps import Walk, raise_where
 from .lists import Growing
 
 _NO_IDENTITY = "zero-size array to reduction operation %simum which has no identity"

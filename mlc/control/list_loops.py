@@ -33,8 +33,7 @@ from .list_rows import (
     with_lists,
     write_row,
 )
-from .list_steps import Walk as Walk
-from .list_steps import each, nothing_held, raise_where, run
+from .list_steps import Walk, each, nothing_held, raise_where, run
 from .lists import Growing
 from .plan import NotNative, State
 

@@ -14,8 +14,9 @@ from ..tracer.grown import Tabled, is_arrays
 from ..tracer.tracer import Tracer
 from .dicts import TableCounter, TableDefault, TableDict, dict_items
 from .forms import is_traced
-from .list_loops import Walk, gathered, walk_of
+from .list_loops import gathered, walk_of
 from .list_rows import hold
+from .list_steps import Walk
 from .lists import Growing
 from .plan import NotNative
 from .sets import TableSet
