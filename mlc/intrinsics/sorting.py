@@ -1,10 +1,12 @@
-"""NumPy's own sorting functions, where this NumPy has vector code for them.
+"""Rows sorted by vector code: by a network of our own, or NumPy's functions where it has them.
 
 ::
 
     sort_row(float32, 1000, meaning)        A[1000] = sorted A[1000]
 
-NumPy's C API gives the function of a dtype that sorts contiguous elements in place
+A network sorts rows of more vectors than NumPy holds in registers, up to the length from which on
+dividing them wins (`mlc.intrinsics.sorting_network`). NumPy's C API gives the function of a dtype
+that sorts contiguous elements in place
 (PyArray_ArrFuncs, "sort"); it holds no lock and needs no array. Code calls it by the name
 ``mlc_numpy_sort_<dtype>``, and finds it when it is loaded.
 """
@@ -19,6 +21,8 @@ from ..ir.intrinsic import Intrinsic, intrinsic_named, is_intrinsic, register
 from ..ir.program import Program
 
 PREFIX = "mlc_numpy_sort_"
+NUMPY_HOLDS = 32  # vectors that NumPy sorts in registers
+NETWORK_BYTES = 1 << 14  # of the longest row that a network sorts
 
 
 @cache
@@ -41,6 +45,14 @@ def has_vector_sort(dtype: DType) -> bool:
     return any(cpu_features().get(name, False) for name in wanted)
 
 
+def network_bits(dtype: DType, n: int) -> int:
+    """How wide vectors are by which a network sorts ``n`` elements; 0 where NumPy does better."""
+    features = cpu_features()
+    bits = 512 if features.get("AVX512_SKX", False) else 256 if features.get("AVX2", False) else 0
+    fits = bits and dtype.itemsize in (4, 8) and n * dtype.bits > NUMPY_HOLDS * bits
+    return bits if fits and n * dtype.itemsize <= NETWORK_BYTES else 0
+
+
 def sort_row(dtype: DType, n: int, variant: str, meaning: Callable[[str], Program]) -> Intrinsic:
     """The sort of ``n`` contiguous elements in place. ``meaning(name)`` writes the program that
     says so, one for each ``variant``."""
@@ -51,6 +63,18 @@ def sort_row(dtype: DType, n: int, variant: str, meaning: Callable[[str], Progra
 
 
 def _text(name: str, dtype: DType, n: int) -> str:
+    bits = network_bits(dtype, n)
+    if bits:
+        from .sorting_network import sort_few
+
+        return "\n".join([
+            *sort_few("few", dtype, n, bits),
+            f"define void @{name}(ptr %a, i64 %step) {{",
+            "entry:",
+            f"  call void @few(ptr %a, i64 {n})",
+            "  ret void",
+            "}",
+        ])  # fmt: skip
     called = f"@{PREFIX}{dtype.name}"
     return f"""
 declare i32 {called}(ptr, i64, ptr)

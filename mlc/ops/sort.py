@@ -3,8 +3,8 @@
 Short rows are sorted by rank: how many elements come before each, counted in lanes. Longer ones by
 their digits, the lowest first (radix sort): each pass is stable, needs no comparison, and is left
 out where all elements share the digit. Where NumPy sorts by vector instructions, and order among
-equal elements does not show, processors call NumPy's function for such rows; for the order too
-(`mlc.ops.packed_order`).
+equal elements does not show, processors sort such rows by a network of vectors or by NumPy's
+function (`mlc.intrinsics.sorting`); for the order too (`mlc.ops.packed_order`).
 """
 
 from __future__ import annotations

@@ -9,7 +9,9 @@ import pytest
 import mlc
 from mlc.dtypes import as_dtype
 from mlc.errors import ArgumentError, BoundsError, DomainError, ShapeError
+from mlc.intrinsics import sorting
 from mlc.intrinsics.dividing import has_compress
+from mlc.intrinsics.sorting import has_vector_sort
 from mlc.ir.expr import const
 from mlc.ops import packed_order, parted_sort, sort
 from mlc.ops.sort import order_along, sorted_along
@@ -36,6 +38,24 @@ def test_longer_rows(dtype, shape, axis):
     ordered, places = mlc.jit(lambda x: (np.sort(x, axis), np.argsort(x, axis)))(x)
     np.testing.assert_array_equal(ordered, np.sort(x, axis))
     np.testing.assert_array_equal(places, np.argsort(x, axis, kind="stable"))
+
+
+@pytest.mark.parametrize("bits", [256, 512])
+@pytest.mark.parametrize("dtype", ["uint32", "int64", "float32", "float64"])
+def test_rows_are_sorted_by_networks(dtype, bits, monkeypatch):
+    if not has_vector_sort(as_dtype(dtype)):
+        pytest.skip("rows are sorted by their digits")
+    monkeypatch.setattr(sorting, "network_bits", lambda dtype, n: bits)
+    for n in (bits // 23, 253 + bits, 1290 + bits):  # lengths of no other test, for each width
+        x = drawn((3, n), dtype)
+        x[1], x[2] = np.sort(x[1])[::-1], x[2, 0]
+        fn = mlc.jit(lambda x: np.sort(x))
+        found = fn(x)
+        np.testing.assert_array_equal(found, np.sort(x))
+        if x.dtype.kind == "f":
+            signs = np.signbit(found) & (found == 0)
+            assert (np.sort(signs[0][found[0] == 0])[::-1] == signs[0][found[0] == 0]).all()
+            assert signs.sum() == (np.signbit(x) & (x == 0)).sum()
 
 
 @pytest.mark.parametrize("dtype", ["int32", "float32", "float64"])
