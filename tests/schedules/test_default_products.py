@@ -441,6 +441,20 @@ def test_large_matrices_are_asked_for_early_where_vectors_are_lines(machine, is_
     assert found == (along in is_asked_for)
 
 
+@pytest.mark.parametrize(
+    ("shape", "is_asked_for"),
+    [((8, 4096, 4096), True), ((8, 1024, 1024), False), ((48, 1024, 1024), False)],
+)
+def test_a_processor_that_looks_ahead_streams_and_is_asked_for_what_main_memory_holds(
+    shape: tuple[int, int, int], is_asked_for: bool
+) -> None:
+    """Copies would take longer for so many rows: none is made, but of the rows themselves."""
+    program = product(*shape, Machine(looks_ahead=True, past_bytes=16 << 20))
+    loops = [s for s in walk(program.body) if isinstance(s, For)]
+    assert any("prefetch" in dict(loop.annotations) for loop in loops) == is_asked_for
+    assert "b_packed" not in [block.name for block in blocks_of(program.body)]
+
+
 def test_each_of_many_matrices_is_packed_where_its_lines_push_each_other_out() -> None:
     a, b = te.placeholder((8, 128, 64), name="a"), te.placeholder((8, 64, 128), name="b")
     r = te.reduce_axis(64)

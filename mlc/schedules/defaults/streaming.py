@@ -10,9 +10,10 @@ order.
 
 The rows of the result are in registers, go back to the cache after a few steps of the reduction,
 and so the columns can be walked in long runs, with what comes next asked for early where a vector
-is a whole line: rows that take more loads are seen coming by the processor itself. More rows than
-registers hold go by in tiles, while what they read is in the nearest cache; where there are too
-many for that, blocks of the matrix are copied there first.
+is a whole line: rows that take more loads are seen coming by the processor itself, and by some
+processors all that is not in main memory. More rows than registers hold go by in tiles, while what
+they read is in the nearest cache; where there are too many for that, blocks of the matrix are
+copied there first.
 Rows of the result are gathered apart: in a result as wide as the matrix, and often a power of two,
 they would all want the places in the cache that rows of the matrix want. Rows of the other operand
 that lie so are copied, those of a tile together.
@@ -86,7 +87,8 @@ def plan_stream(nest: Nest, roles: Roles | None, machine: Machine) -> Stream | N
     n, k, size = roles.n.extent, folds[0].extent, matrix.dtype.itemsize
     lanes = lanes_for(nest, n, machine)
     is_small = machine.registers <= FEW_REGISTERS
-    packs = rows > TOGETHER and (is_small or machine.l2 < LARGE_L2)
+    most = SOME_ROWS if machine.looks_ahead else TOGETHER  # rows for which a copy never pays
+    packs = rows > most and (is_small or machine.l2 < LARGE_L2)
     if packs and pays_to_pack(matrix, nest, roles, lanes, machine):
         return None  # blocks of columns are copied by longer rows than those of one tile
     together, steps, run_bytes = rows, STEPS, RUN_BYTES
@@ -109,7 +111,9 @@ def plan_stream(nest: Nest, roles: Roles | None, machine: Machine) -> Stream | N
     runs = -(-runs // machine.threads) * machine.threads  # no thread waits for another's last run
     run = -(-n // (runs * width)) * width
     copied = rows > SOME_ROWS
-    seen = machine.looks_ahead or machine.vector_bytes < LINE_BYTES  # coming, by the processor
+    seen = machine.vector_bytes < LINE_BYTES  # coming, by the processor
+    if machine.looks_ahead:
+        seen = n * k * size <= max(machine.past_bytes, machine.l2)
     return Stream(roles, run, together, steps, vectors, lanes, copied, not (copied or seen))
 
 
