@@ -32,7 +32,13 @@ from ..ir.combiner import Combiner
 from ..ir.empty_loops import fill_empty_reductions
 from ..ir.expr import Expr
 from ..ir.interpret import check_array
-from ..ir.intrinsic import intrinsic_named, is_intrinsic, kept_dimensions, regions_of_call
+from ..ir.intrinsic import (
+    expand_call,
+    intrinsic_named,
+    is_intrinsic,
+    kept_dimensions,
+    regions_of_call,
+)
 from ..ir.notation import ATOM, Text, identifier, render
 from ..ir.program import (
     Accumulate,
@@ -202,7 +208,10 @@ class _Writer:
             case Accumulate():
                 self.accumulate(stmt)
             case Evaluate(name=name) if is_intrinsic(name):
-                self.intrinsic(stmt)
+                if intrinsic_named(name).zeros:
+                    self.statement(expand_call(stmt))
+                else:
+                    self.intrinsic(stmt)
             case Evaluate(name=name, args=args) if is_gufunc(name):
                 self.notation.helpers["run_gufunc"] = "from mlc.ir.gufuncs import run_gufunc"
                 arrays = ", ".join(self.names[b] for b in args if isinstance(b, Buffer))

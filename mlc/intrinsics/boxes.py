@@ -3,7 +3,8 @@
 ::
 
     boxes = wgmma_boxes(float16, 128, "mk", "nk")
-    boxes.load_a    target[rows, 64] = source[rows, 64], for rows of any number up to 256
+    boxes.load_a    target[rows, 64] = source[rows, 64], for rows of any number up to 256;
+                    0 past the ends of the array
     boxes.product   C[64, 128] += A[64, 64] B[128, 64].T, sums in float32
 
 One thread asks for a box; it comes by itself, while threads do other things. In shared memory it
@@ -89,7 +90,7 @@ def load_box(dtype: DType, rows: int, blocks: int = 1) -> str:
 MLC_DEVICE void {name}(void *target, const MlcBoxes &source, const uint64_t *slot, At... at) {{
   mlc_load_box<{blocks}>(target, source, slot, at...);
 }}"""
-    register(Intrinsic(name, meaning, {"cuda": text}))
+    register(Intrinsic(name, meaning, {"cuda": text}, zeros=frozenset({"source"})))
     return name
 
 

@@ -16,7 +16,7 @@ dimensions that are left keep their order; their strides may be any.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import field, replace
 from typing import Any
 
@@ -27,7 +27,7 @@ from .call_names import intrinsic_named as intrinsic_named
 from .call_names import is_intrinsic as is_intrinsic
 from .call_names import known as known
 from .call_names import register as register
-from .expr import Expr, Load, Var, const, load
+from .expr import Const, Expr, Load, Var, const, load, select
 from .program import (
     Accumulate,
     Allocate,
@@ -74,7 +74,8 @@ class Intrinsic:
     ``rows`` are operands whose last dimension is contiguous, and the number of bytes of which the
     address of each of their rows is a multiple. In ``mixes`` are those of rows of 16 bytes that the
     function reads as a whole, each by ``operand + place``, an object that becomes the address: the
-    tile may then lie in an order that no two of its rows share banks in.
+    tile may then lie in an order that no two of its rows share banks in. Those in ``zeros`` may
+    reach past the ends of their arrays, where a call reads 0.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Intrinsic:
     held: Mapping[str, int] = field(default_factory=dict)
     rows: Mapping[str, int] = field(default_factory=dict)
     mixes: frozenset[str] = frozenset()
+    zeros: frozenset[str] = frozenset()
     needs: frozenset[str] = frozenset()
     near: Mapping[str, int] = field(default_factory=dict)
 
@@ -143,6 +145,8 @@ class Intrinsic:
         if self.threads != 1:
             parts.append(f"{self.threads} threads, {dict(self.held)}, {dict(self.rows)}")
             parts.append(f"mixes {sorted(self.mixes)}")
+        if self.zeros:
+            parts.append(f"zeros {sorted(self.zeros)}")
         if self.needs or self.near:
             parts.append(f"needs {sorted(self.needs)}, near {sorted(self.near.items())}")
         for target, content in sorted(self.implementations.items()):
@@ -224,15 +228,27 @@ def call_effects(call: Evaluate) -> tuple[tuple[Region, ...], tuple[Region, ...]
     )
 
 
+def reads_past_ends(stmt: Stmt) -> frozenset[Buffer]:
+    """The buffers past whose ends ``stmt``, if it is a call of an intrinsic, reads 0."""
+    if not isinstance(stmt, Evaluate) or not is_intrinsic(stmt.name):
+        return frozenset()
+    intrinsic = intrinsic_named(stmt.name)
+    pairs = zip(intrinsic.operands, regions_of_call(stmt) if intrinsic.zeros else ())
+    return frozenset(r.buffer for operand, r in pairs if operand.name in intrinsic.zeros)
+
+
 def expand_call(call: Evaluate, body: Program | None = None) -> Stmt:
     """What a call of an intrinsic does, written out: its meaning over the regions' elements.
 
     ``body`` is another program over the same operands to write out instead. Loops, axes and
     buffers in it are new ones.
     """
-    chosen = intrinsic_named(call.name).meaning if body is None else body
+    intrinsic = intrinsic_named(call.name)
+    chosen = intrinsic.meaning if body is None else body
     regions = dict(zip(chosen.params, regions_of_call(call), strict=True))
-    return _Expansion(regions).statement(chosen.body)
+    ends = zip(intrinsic.operands, chosen.params, strict=True)
+    zeros = {own for operand, own in ends if operand.name in intrinsic.zeros}
+    return _Expansion(regions, zeros).statement(chosen.body)
 
 
 def expand_calls(stmt: Stmt) -> Stmt:
@@ -263,8 +279,9 @@ def _expanded(stmt: Stmt) -> Stmt:
 class _Expansion:
     """A copy of a meaning with regions for its params and new loops, axes and buffers."""
 
-    def __init__(self, regions: Mapping[Buffer, Region]) -> None:
+    def __init__(self, regions: Mapping[Buffer, Region], zeros: Set[Buffer]) -> None:
         self.regions = regions
+        self.zeros = zeros
         self.buffers: dict[Buffer, Buffer] = {}
         self.variables: dict[Var, Expr] = {}
         self.memo: dict[Expr, Expr] = {}
@@ -287,7 +304,14 @@ class _Expansion:
         if isinstance(node, Var):
             return self.variables.get(node)
         if isinstance(node, Load):
-            return load(*self.place(node.source, node.indices))
+            source, at = self.place(node.source, node.indices)
+            read = load(source, at)
+            if node.source not in self.zeros:
+                return read
+            for place, extent in zip(at, source.shape, strict=True):
+                if not isinstance(place, Const):
+                    read = select(place < extent, read, const(0, read.dtype))
+            return read
         return None
 
     def exprs(self, roots: tuple[Expr, ...]) -> tuple[Expr, ...]:

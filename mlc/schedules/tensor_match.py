@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from ..ir.affine import Sum, as_sum
 from ..ir.bounds import interval
-from ..ir.expr import Apply, Cast, Const, Expr, Load, Select, Var
+from ..ir.expr import Apply, Cast, Const, Expr, Load, Select, Var, const
 from ..ir.intrinsic import Intrinsic, kept_dimensions
 from ..ir.program import (
     Accumulate,
@@ -24,7 +24,7 @@ from ..ir.program import (
     Stmt,
     Store,
 )
-from ..ir.rewrite import substitute, variables_of
+from ..ir.rewrite import conjuncts, substitute, variables_of
 from ..ir.simplify import simplify
 from .tensor_nests import Leaf, Mismatch, Nest, any_order, element_text, nests_of, texts_of
 
@@ -67,12 +67,14 @@ def match_intrinsic(
 
 def _unsafe(intrinsic: Intrinsic, regions: list[Region], ranges: Mapping[Var, int]) -> str | None:
     """What a call could break although the loops that it replaces do not."""
-    for region in regions:
+    for name, region in zip((b.name for b in intrinsic.operands), regions, strict=True):
         for start, extent, size in zip(
             region.starts, region.extents, region.buffer.shape, strict=True
         ):
             low, high = interval(start, ranges)
             if low < 0 or high + extent > size:
+                if low >= 0 and name in intrinsic.zeros:
+                    continue
                 return (
                     f"the whole operand would lie at {start!r} up to {start + extent!r} in "
                     f"{region.buffer!r}, which is not proven to be inside"
@@ -231,6 +233,8 @@ class _Matcher:
                 self.access(
                     wanted.source, wanted.indices, found.source, found.indices, loops, places
                 )
+            case Load(), Select(then=Load() as inside) if self.is_zero_outside(wanted, found):
+                self.value(wanted, inside, loops, places)
             case Cast(value=a), Cast(value=b):
                 self.value(a, b, loops, places)
             case Select(), Select():
@@ -244,6 +248,27 @@ class _Matcher:
             case _:
                 raise self.fail(lambda: f"expected {wanted!r}, found {found!r}")
         self.progress += 1
+
+    def is_zero_outside(self, wanted: Load, found: Select) -> bool:
+        """Whether ``found`` is 0 past the ends of the array that it reads, where the operand that
+        ``wanted`` is an element of is 0 too."""
+        inside = found.then
+        if wanted.source.name not in self.intrinsic.zeros or not isinstance(inside, Load):
+            return False
+        ends = [
+            (self.index(index), size)
+            for index, size in zip(inside.indices, inside.source.shape, strict=True)
+        ]
+
+        def is_end(test: Expr) -> bool:
+            match test:
+                case Apply(fn="lt", args=(place, Const(value=limit))):
+                    apart = [at.plus(self.index(place), -1) for at, n in ends if n == limit]
+                    return any(not gap.terms and gap.constant == 0 for gap in apart)
+            return False
+
+        is_zero = found.otherwise is const(0, found.dtype)
+        return is_zero and all(map(is_end, conjuncts(found.condition)))
 
     def operands_of(
         self,

@@ -11,7 +11,8 @@ from ..dtypes import int64
 from ..errors import ArgumentError, DTypeError, ShapeError, user_location
 from ..ir.bounds import interval
 from ..ir.expr import Axis, Expr, Var, as_expr
-from ..ir.program import Block, Iter, walk, writes_of
+from ..ir.intrinsic import reads_past_ends
+from ..ir.program import Block, Buffer, Iter, walk, writes_of
 from ..ir.rewrite import substitute
 from .bounds import find_point
 from .loops import as_extent
@@ -36,6 +37,7 @@ def block(name: str) -> Iterator[None]:
     draft = Draft(unique)
     level = trace.open(Level("block", draft=draft))
     yield
+    _check_reads(trace, level, draft)
     body = trace.close(level)
     made = Block(
         unique,
@@ -197,8 +199,7 @@ def reads(*regions: Any) -> None:
     trace = current("T.reads")
     _, draft = _block_level(trace, "T.reads")
     draft.reads = tuple(as_region(r) for r in regions)
-    for region in draft.reads:
-        trace.expect_region(region, user_location())
+    draft.read_place = user_location()
 
 
 def writes(*regions: Any) -> None:
@@ -208,6 +209,15 @@ def writes(*regions: Any) -> None:
     draft.writes = tuple(as_region(r) for r in regions)
     for region in draft.writes:
         trace.expect_region(region, user_location())
+
+
+def _check_reads(trace: Trace, level: Level, draft: Draft) -> None:
+    """What the block says that it reads is in the buffer, but for what calls read as 0."""
+    if draft.reads:
+        items = [item for item in level.items if not isinstance(item, Buffer)]
+        padded = {b for item in items for stmt in walk(item) for b in reads_past_ends(stmt)}
+        for region in draft.reads:
+            trace.expect_region(region, draft.read_place, region.buffer in padded)
 
 
 def _check_init(made: Block, is_unsafe: bool) -> None:

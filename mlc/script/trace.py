@@ -18,6 +18,7 @@ from ..errors import (
     user_location,
 )
 from ..ir.expr import Axis, Expr, Load, Var, as_expr
+from ..ir.intrinsic import reads_past_ends
 from ..ir.program import (
     Accumulate,
     Allocate,
@@ -53,6 +54,7 @@ class Draft:
     annotations: dict[str, Any] = field(default_factory=dict)
     reads: tuple[Region, ...] | None = None
     writes: tuple[Region, ...] | None = None
+    read_place: SourceLocation | None = None  # where it says what it reads
     init: Stmt | None = None
 
 
@@ -262,9 +264,10 @@ class Trace:
         stmt = Evaluate(name, args)
         self.use(expressions_of(stmt), location)
         touched = []
+        padded = reads_past_ends(stmt)
         for arg in args:
             if isinstance(arg, Region):
-                self.expect_region(arg, location)
+                self.expect_region(arg, location, arg.buffer in padded)
                 touched.append(arg.buffer)
             elif isinstance(arg, Buffer):
                 self.expect_buffer(arg)
@@ -275,8 +278,11 @@ class Trace:
             self.written_at[buffer] = (self.clock, location)
             self.level.written.add(buffer)
 
-    def expect_region(self, region: Region, location: SourceLocation | None) -> None:
-        """Refuses a region that leaves its buffer."""
+    def expect_region(
+        self, region: Region, location: SourceLocation | None, past: bool = False
+    ) -> None:
+        """Refuses a region that leaves its buffer; one that begins outside, if it may go ``past``
+        the end."""
         self.expect_buffer(region.buffer)
         self.use(region.starts, location)
         if self.unsafe:
@@ -284,7 +290,7 @@ class Trace:
         ranges, guards = self.visible(), self.guards()
         reach = zip(region.starts, region.extents, strict=True)
         ends = tuple(simplify(start + (extent - 1)) for start, extent in reach)
-        for corner in (region.starts, ends):
+        for corner in (region.starts,) if past else (region.starts, ends):
             self.inside(region.buffer, corner, ranges, guards, location)
 
     def inside(

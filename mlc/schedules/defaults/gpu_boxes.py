@@ -38,7 +38,7 @@ def schedule_boxes(s: Schedule, nests: Sequence[For], machine: GpuMachine) -> bo
 
     Where there are more tiles than processors, a block goes through several of them, and boxes of
     the next one come while results are stored. Operands are read right from where they are: rows
-    begin at multiples of 16 bytes.
+    begin at multiples of 16 bytes. Tiles may reach past the end: boxes bring zeros from there.
     """
     if not machine.boxes:
         return False
@@ -55,7 +55,7 @@ def schedule_boxes(s: Schedule, nests: Sequence[For], machine: GpuMachine) -> bo
     turned = [along for _, along in fetches]
     orders = ("km" if turned[0] else "mk", "kn" if turned[1] else "nk")
     family = wgmma_boxes(product.kind, product.tile.columns, *orders)
-    ahead = min(AHEAD, points(product.roles.k) // STEPS - 1)
+    ahead = min(AHEAD, -(-points(product.roles.k) // STEPS) - 1)
     slots = (ahead + 1) * (STEPS * sum(product.tile.block) * product.kind.itemsize + 16)
     room = machine.shared_most - slots
     kind = product.converted(s, followers)

@@ -4,6 +4,7 @@ of 64 rows right from shared memory."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 from math import prod
 from operator import is_
 from typing import TYPE_CHECKING
@@ -44,6 +45,7 @@ STEPS = 64  # of the reduction between two barriers
 SIDE = 128  # rows and columns of a tile, where the reduction is shared out among blocks
 HALVES_GAP = 16  # bytes between rows of sums that are 16-bit floats already
 FULL = 0.9  # of the processors that have a tile, at least
+USED = (0.9, 0.75)  # of what tiles multiply that reach past the ends of arrays, the best first
 
 
 @dataclass(frozen=True)
@@ -74,16 +76,18 @@ def choose_group_tile(
     roles: Operands, machine: GpuMachine, is_box: bool = False
 ) -> GroupTile | None:
     """The largest tile that divides what there is, of which there are enough for most processors;
-    None where none is: smaller tiles do better then. ``is_box`` asks that a tile stays within the
-    last of several axes."""
+    None where none is: smaller tiles do better then. With ``is_box`` tiles may reach past the end
+    of an axis, by not too much, and stay within the last one of several."""
     m, n, k, b = (points(axes) for axes in (roles.m, roles.n, roles.k, roles.batch))
-    for tile in TILES:
+    for least, tile in product(USED if is_box else (1,), TILES):
         rows, columns = tile.block
-        if m % rows or n % columns or k % STEPS:
+        high, wide, deep = -(-m // rows), -(-n // columns), -(-k // STEPS)
+        if m * n * k < least * high * rows * wide * columns * deep * STEPS:
             continue
-        if is_box and (roles.m[-1].extent % rows or roles.n[-1].extent % columns):
+        several = [(roles.m, rows), (roles.n, columns)]
+        if is_box and any(axes[1:] and axes[-1].extent % size for axes, size in several):
             continue
-        if b * (m // rows) * (n // columns) >= FULL * machine.processors:
+        if b * high * wide >= FULL * machine.processors:
             return tile
     return None
 
@@ -171,7 +175,11 @@ class GroupProduct:
         return GroupLoops(stored, tuple(followers), n0, m1, m2, n1, k0, k1, last)
 
     def converted(self, s: Schedule, followers: Sequence[str]) -> DType | None:
-        """The 16-bit type that sums are converted to, if nothing else is done with them."""
+        """The 16-bit type that sums are converted to, if nothing else is done with them, and all
+        sums of a tile are wanted."""
+        rows, columns = self.tile.block
+        if points(self.roles.m) % rows or points(self.roles.n) % columns:
+            return None
         body = s.block(followers[0]).body if len(followers) == 1 else None
         match body:
             case Store(buffer=buffer, indices=at, value=Cast(value=Load(indices=places))):
@@ -185,7 +193,7 @@ class GroupProduct:
         rows come one after the other."""
         rows, columns = self.tile.block
         m, n, b = (points(axes) for axes in (self.roles.m, self.roles.n, self.roles.batch))
-        m, n = m // rows, n // columns
+        m, n = -(-m // rows), -(-n // columns)
         bands = self.bands(m, n)
         turns = -(-b * m * n // machine.processors)
         if turns < 2 or b * m * n % turns:

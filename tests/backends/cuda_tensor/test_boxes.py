@@ -54,10 +54,53 @@ def product(width: int = 64, fill: bool = True, spoil: bool = False) -> Program:
 
 def test_what_it_means() -> None:
     rng = np.random.default_rng(0)
-    a, b = (rng.integers(-8, 8, (64, 64)).astype(np.float16) for _ in range(2))
-    c = np.zeros((64, 64), np.float32)
-    mlc.build(product(), target="numpy")(a, b, c)
-    np.testing.assert_array_equal(c, a.astype(np.float64) @ b.astype(np.float64).T)
+    b = rng.integers(-8, 8, (64, 64)).astype(np.float16)
+    for width in (64, 40):  # past the end there is 0
+        a = rng.integers(-8, 8, (64, width)).astype(np.float16)
+        c = np.zeros((64, 64), np.float32)
+        mlc.build(product(width), target="numpy")(a, b, c)
+        np.testing.assert_array_equal(c, a.astype(np.float64) @ b[:, :width].astype(np.float64).T)
+
+
+def padded(outside: float, end: int) -> mlc.Schedule:
+    """Rows of 40 elements, and what is past ``end``, copied by loops."""
+
+    @T.program
+    def copy(A: T.Buffer((64, 40), "float16"), C: T.Buffer((64, 64), "float16")):
+        S = T.alloc((64, 64), "float16", scope="shared")
+        for i, j in T.grid(64, 64):
+            with T.block("S"):
+                vi, vj = T.remap("SS", [i, j])
+                S[vi, vj] = T.select(vj < end, A[vi, vj], T.float16(outside))
+        for i, j in T.grid(64, 64):
+            with T.block("C"):
+                vi, vj = T.remap("SS", [i, j])
+                C[vi, vj] = S[vi, vj]
+
+    return mlc.Schedule(copy)
+
+
+def test_loops_with_zeros_past_the_end_are_a_box() -> None:
+    s = padded(0, 40)
+    s.tensorize(s.loops("S")[0], LOAD)
+    a, c = np.ones((64, 40), np.float16), np.zeros((64, 64), np.float16)
+    mlc.build(s.program, target="numpy")(a, c)
+    assert (c[:, :40] == 1).all() and not c[:, 40:].any()
+    for outside, end in ((-0.0, 40), (1, 40), (0, 39)):
+        s = padded(outside, end)
+        with pytest.raises(mlc.ScheduleError, match="does not compute what load_box_64x64_float16"):
+            s.tensorize(s.loops("S")[0], LOAD)
+
+
+def test_only_calls_that_say_so_read_past_the_end() -> None:
+    with pytest.raises(mlc.BoundsError, match="index 63 leaves axis 1 of A, which has 40 elements"):
+
+        @T.program
+        def copy(A: T.Buffer((64, 40)), C: T.Buffer((64, 40))):
+            with T.block("C"):
+                T.reads(A[0:64, 0:64])
+                T.writes(C[0:64, 0:40])
+                T.call("copy_all", A[0:64, 0:40], C[0:64, 0:40])
 
 
 @pytest.mark.parametrize(

@@ -222,7 +222,34 @@ def boxes_of(f: Any, *arrays: Any) -> Any:
         return mlc.jit(f, target="cuda-emulated").lower(*arrays).compiled.device_module
 
 
-@pytest.mark.parametrize("sizes", [(96, 128, 64), (128, 128, 96), (128, 100, 64)])
+@pytest.mark.parametrize(
+    ("sizes", "turned", "dtype", "order", "least"),
+    [((120, 256, 184), (False, True), "float16", "forward", 0),
+     ((128, 120, 184), (False, False), "bfloat16", "reverse", None),
+     ((248, 56, 184), (True, False), "float16", "random", None)],
+)  # fmt: skip
+def test_boxes_reach_past_the_ends(sizes, turned, dtype, order, least, nvrtc: None) -> None:
+    """What is outside of an array is 0, NaN beside it or not, and results there are not stored."""
+    m, n, k = sizes
+    program = product(m, n, k, turned, dtype, least)
+    s = default_gpu_schedule(program, FEW)
+    module = program_device_module(s.program)
+    assert_compiles(module, ["sm_90a"])
+    assert "load_box_" in module.source and "wgmma_boxes_" in module.source
+    kind: Any = ml_dtypes.bfloat16 if dtype == "bfloat16" else np.float16
+    rng = np.random.default_rng(0)
+    a, b = (rng.integers(-4, 4, buffer.shape).astype(kind) for buffer in program.params[:2])
+    a[(slice(None), -1) if turned[0] else -1] = np.nan
+    c = np.zeros((m, n), kind)
+    with mlc.config.override(emulated_order=order):
+        emulate.run_arrays(module, [a, b, c])
+    left, right = (x.astype(np.float64) for x in (a, b))
+    exact = (left.T if turned[0] else left) @ (right.T if turned[1] else right)
+    wanted = exact if least is None else np.maximum(exact, least)
+    np.testing.assert_array_equal(c.astype(np.float64), wanted.astype(kind).astype(np.float64))
+
+
+@pytest.mark.parametrize("sizes", [(40, 128, 128), (128, 128, 132), (128, 80, 64)])
 def test_others_go_the_way_of_all_cards(sizes) -> None:
     s = default_gpu_schedule(product(*sizes, (False, True), "float16"), FEW)
     module = program_device_module(s.program)
