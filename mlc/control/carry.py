@@ -202,7 +202,7 @@ def _settled(
                     done = attempt(trace, state, bodies, entry, plan)
                 except BeginsAsNone as error:
                     more = {n for n, v in enumerate(held) if v is None} | {error.number}
-                    more = set(filter(state.variable, more))
+                    more = set(filter(state.may_be_none, more))
                     if more <= plan.nones:
                         raise
                     entry = _entered(held, plan.nones | more)
@@ -243,7 +243,8 @@ def _entered(held: Sequence[Any], nones: Collection[int]) -> Entry:
     """What variables hold before; those of ``nones`` are None where they have no value."""
     given = without_none(held, nones)
     values = opening(entering([bare(v) for v in given]))
-    return Entry(values, [is_bound(v) for v in given], nones)
+    unset = {n for n in nones if held[n] is UNDEFINED}
+    return Entry(values, [is_bound(v) for v in given], nones, unset)
 
 
 def _begun(state: State, start: Entry) -> Plan:

@@ -1,4 +1,5 @@
-"""Comparisons in source as calls: chains, memberships, and what may be None or traced.
+"""Comparisons in source as calls: chains, memberships, and what may be None or traced, which is
+handed on as it is.
 
 ::
 
@@ -13,6 +14,8 @@ import ast
 from collections.abc import Sequence
 from typing import TypeGuard
 
+from .exits import TAKEN
+from .handing import hand_over, is_handed
 from .matters import MEMBERS
 from .nodes import walk
 from .syntax import called, constant, filled, is_simple, raw, thunk, variable
@@ -21,9 +24,12 @@ _IDENTITY = (ast.Is, ast.IsNot)
 
 
 class Comparisons(ast.NodeTransformer):
-    """Rewrites comparisons; ``nones`` are the variables that are None at times."""
+    """Rewrites comparisons and what is handed on; ``nones`` are the variables that are None at
+    times."""
 
     nones: set[str]
+    shared: set[str]  # names of other scopes
+    takes = False  # whether to ask if the caller takes a result that may be None
 
     def is_bound_inside(self, node: ast.AST) -> bool:
         """Whether a part of ``node`` binds a name where nothing hoisted can."""
@@ -32,6 +38,26 @@ class Comparisons(ast.NodeTransformer):
     def later(self, value: ast.expr) -> ast.expr:
         """A function that asks for ``value``."""
         raise NotImplementedError
+
+    def visit_Return(self, node: ast.Return) -> ast.AST:
+        self.generic_visit(node)
+        if node.value is not None:
+            value = hand_over(node.value, self.nones, self.shared)
+            if value is not node.value or is_handed(value):
+                value = called("given", [value, variable(TAKEN)])
+                self.takes = True
+            node.value = filled(value, node)
+        return node
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        self.takes |= node.id == TAKEN
+        return node
+
+    def visit_NamedExpr(self, node: ast.NamedExpr) -> ast.AST:
+        self.generic_visit(node)
+        if node.target.id in self.nones:
+            node.value = hand_over(node.value, self.nones, self.shared)
+        return node
 
     def visit_Compare(self, node: ast.Compare) -> ast.AST:
         can_repeat = all(map(is_simple, node.comparators[:-1]))
@@ -70,6 +96,8 @@ class Comparisons(ast.NodeTransformer):
                 test = called("is_same", [a, b])
             elif isinstance(a, ast.Name):
                 test = called("is_none", [raw(a.id)])
+            elif isinstance(a, (ast.Call, ast.NamedExpr)):
+                test = called("is_nothing", [hand_over(a, (), ())])
             else:
                 return ast.Compare(a, [op], [b])
             return test if isinstance(op, ast.Is) else called("not_", [test])

@@ -11,12 +11,14 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from .nodes import children, walk
 
 DONE, VALUE = "_mlc_done", "_mlc_value"
 LATE_VALUE = "_mlc_value_late"  # the result, where a `finally` or a caller may write to it
+TAKEN = "_mlc_taken"  # whether the caller takes a result that may be None, see `handing`
 FLAGS = "mlc_flags"  # attribute of a loop: the flags that end it
 _LOOPS = (ast.For, ast.While)
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
@@ -29,6 +31,7 @@ def lower_exits(function: ast.FunctionDef, is_last: bool = False) -> bool:
     for loop in [n for n in walk(function) if isinstance(n, ast.While) and not n.orelse]:
         if any(isinstance(n, ast.NamedExpr) for n in walk(loop.test)):
             _ask_inside(loop)
+    function.body = [_Nones().visit(stmt) for stmt in function.body]
     body = function.body
     early = any(_has(s, ast.Return) for s in body if not isinstance(s, ast.Return))
     if not early and not any(_has(s, (ast.Break, ast.Continue)) or _has_else(s) for s in body):
@@ -43,7 +46,7 @@ def lower_exits(function: ast.FunctionDef, is_last: bool = False) -> bool:
     if early:
         first = function.body[0] if function.body else function
         function.body = [_set(DONE, False, first), *function.body]
-        last = ast.parse(f"return __mlc__.returned(lambda: {value})").body[0]
+        last = ast.parse(f"return __mlc__.returned(lambda: {value}, {TAKEN})").body[0]
         function.body.append(_at(last, body[-1]))
     return early
 
@@ -62,6 +65,42 @@ def _ask_inside(loop: ast.While) -> None:
         ast.copy_location(part, loop.test)
     loop.body = [leave, *loop.body]
     loop.test = ast.copy_location(ast.Constant(True), loop.test)
+
+
+class _Nones(ast.NodeTransformer):
+    """``return x if c else None``  ->  ``if c: return x else: return None``, and ``y = ...``, too:
+    statements can leave None."""
+
+    def visit(self, node: ast.AST) -> Any:
+        return node if isinstance(node, (*_FUNCTIONS, ast.expr)) else super().visit(node)
+
+    def visit_Return(self, node: ast.Return) -> ast.stmt:
+        return _chosen(node, node.value, ast.Return)
+
+    def visit_Assign(self, node: ast.Assign) -> ast.stmt:
+        match node.targets:
+            case [ast.Name(id=name)]:
+                return _chosen(
+                    node, node.value, lambda v: ast.Assign([ast.Name(name, ast.Store())], v)
+                )
+        return node
+
+
+def _chosen(
+    node: ast.stmt, value: ast.expr | None, make: Callable[[ast.expr], ast.stmt]
+) -> ast.stmt:
+    match value:
+        case ast.IfExp(test=test, body=first, orelse=second) if any(
+            isinstance(side, ast.Constant) and side.value is None for side in (first, second)
+        ):
+            sides = [_chosen(node, side, make) for side in (first, second)]
+            made: ast.stmt = ast.If(test, [sides[0]], [sides[1]])
+        case None:
+            return node
+        case _:
+            made = make(value) if value is not getattr(node, "value", None) else node
+    _at_only(made, node)
+    return made
 
 
 def _has(node: ast.AST, kind: type[ast.AST] | tuple[type[ast.AST], ...]) -> bool:

@@ -116,7 +116,8 @@ class Fitting:
             return
         if not is_ours and (held is self.start[n] or _is_same(before, end)):
             return
-        if flag is not True and n not in self.plan.unsure and self.state.variable(n):
+        is_noted = bool(self.state.variable(n)) or n in self.plan.nones
+        if flag is not True and n not in self.plan.unsure and is_noted:
             if self.is_unsure(n, end):
                 self.plan.unsure.add(n)
                 self.fits = False
@@ -224,11 +225,13 @@ class Fitting:
             before = self.entry[n] = opened_before(before)
         if before is UNDEFINED:
             if not is_carriable(end):
-                raise NotNative(
-                    f"{what} gives {name} {tree_text(end)}, which is no array or number"
-                )
+                text = f"{what} gives {name} {tree_text(end)}, which is no array or number"
+                if end is None and (self.state.is_branch or self.state.is_result(n)):
+                    raise BeginsAsNone(text, n)
+                raise NotNative(text)
             self.be_late(n, end)
-            if not (self.state.is_branch or self.state.is_entered) and self.state.variable(n):
+            is_noted = bool(self.state.variable(n)) or n in self.plan.nones
+            if not (self.state.is_branch or self.state.is_entered) and is_noted:
                 self.plan.unsure.add(n)
         elif is_carriable(before):
             self.plan.carried.add(n)
@@ -330,7 +333,7 @@ class Fitting:
 
     def is_other(self, n: int, structure: Any, leaves: list[Any]) -> bool:
         """Whether a branch gives variable n a value of another kind than it had."""
-        if not all(map(is_value, leaves)):
+        if not leaves or not all(map(is_value, leaves)):
             return False
         olds, first = tree.flatten(self.entry[n])
         if structure != first:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from .host_changes import UNDEFINED
+from .plan import NotNative, State
 
 
 class Perhaps:
@@ -45,3 +46,12 @@ def with_flag(value: Any, flag: Any, or_none: bool = False) -> Any:
 def without_none(held: Sequence[Any], nones: Collection[int]) -> list[Any]:
     """``held``, where variables of the numbers ``nones`` that are None have no value instead."""
     return [UNDEFINED if v is None and n in nones else v for n, v in enumerate(held)]
+
+
+def check_set(state: State, unset: Collection[int], after: Sequence[Any]) -> None:
+    """NotNative if a body leaves a variable of the numbers ``unset`` without a value, ``after`` it,
+    that another one makes None: code could not tell one from the other."""
+    for n in unset:
+        if after[n] is UNDEFINED and state.variable(n) and not state.outcome.is_error:
+            name = state.names[n]
+            raise NotNative(f"{state.what} makes {name} None on one way, and leaves it unbound")

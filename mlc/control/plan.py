@@ -13,7 +13,7 @@ from ..records import dataclass
 from ..te.tensor import Tensor
 from ..tracer.storage import Cell
 from ..tracer.trace import FunctionTrace
-from .exits import VALUE
+from .exits import LATE_VALUE, VALUE
 from .orders import Orders
 from .spec import Spec
 
@@ -79,6 +79,15 @@ class State:
         results, flags and items is none: it has a value wherever it is read."""
         name = self.names[n].removeprefix("the variable ").removeprefix("the global ")
         return name if name.isidentifier() and not name.startswith("_mlc_") else ""
+
+    def is_result(self, n: int) -> bool:
+        """Whether number ``n`` is what the function returns."""
+        return self.names[n] in (VALUE, LATE_VALUE)
+
+    def may_be_none(self, n: int) -> bool:
+        """Whether number ``n`` may be carried as a value or None. Outside of native loops the data
+        choose what a function returns."""
+        return bool(self.variable(n)) or self.is_result(n) and not current().has_room
 
 
 @dataclass(frozen=True)

@@ -44,20 +44,43 @@ def made_none(nodes: Iterable[ast.AST]) -> set[str]:
     get their values."""
     found: set[str] = set()
     copies: list[tuple[str, str]] = []
+    tested: set[str] = set()
+    called: set[str] = set()
     for node in nodes:
         match node:
             case ast.Assign(targets=targets, value=value):
                 for target in targets:
                     _give(target, value, found, copies)
+                    if isinstance(value, ast.Call) and isinstance(target, ast.Name):
+                        called.add(target.id)
             case ast.AnnAssign(target=target, value=ast.expr() as value):
                 _give(target, value, found, copies)
             case ast.NamedExpr(target=target, value=value):
                 _give(target, value, found, copies)
-            case ast.Compare(ast.Name(id=name), [ast.Is() | ast.IsNot()], [ast.Constant(None)]):
+            case ast.Compare(
+                ast.Name(id=name) | ast.NamedExpr(ast.Name(id=name)),
+                [ast.Is() | ast.IsNot()],
+                [ast.Constant(None)],
+            ):
                 found.add(name)
+            case ast.If(test=test) | ast.While(test=test) | ast.IfExp(test=test):
+                tested |= _tested(test)
+    found |= tested & called  # a function may return None
     while more := {to for to, source in copies if source in found} - found:
         found |= more
     return found
+
+
+def _tested(test: ast.expr) -> set[str]:
+    """The variables that ``test`` asks whether they are anything."""
+    match test:
+        case ast.Name(id=name):
+            return {name}
+        case ast.BoolOp(values=values):
+            return set().union(*map(_tested, values))
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            return _tested(operand)
+    return set()
 
 
 def _give(target: ast.expr, value: ast.expr, found: set[str], copies: list[Any]) -> None:

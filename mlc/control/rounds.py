@@ -24,7 +24,7 @@ from .fitting import Fitting
 from .host_changes import UNDEFINED
 from .open_arrays import Opened, as_before, extent_of, leave, length_of, show, written_of
 from .orders import begin_order
-from .perhaps import Perhaps, bare, is_bound, with_flag, without_none
+from .perhaps import Perhaps, bare, check_set, is_bound, with_flag, without_none
 from .plan import Carried, NotNative, Plan, State
 from .shared_arrays import WRITTEN, Shared, freeze, other_names, shared_arrays
 from .shared_lists import SharedLists, contents, holds_lists
@@ -44,11 +44,12 @@ class Entry:
     values: list[Any]
     flags: list[Any]
     nones: Collection[int] = ()  # the variables that are None where they have no value
+    unset: Collection[int] = ()  # those of them that have no value, and are not None either
 
     def whole(self) -> list[Any]:
         """Both together."""
         return [
-            with_flag(v, flag, n in self.nones)
+            with_flag(v, flag, n in self.nones and n not in self.unset)
             for n, (v, flag) in enumerate(zip(self.values, self.flags))
         ]
 
@@ -181,6 +182,7 @@ class _Round:
                     found_after = self.state.get()
                     if _has_failed(self.state.names, found_after):
                         self.state.outcome.is_error = True
+                    check_set(self.state, self.entry.unset, found_after)
                     after = without_none(found_after, self.entry.nones)
                     self.left.append(found_after)
                     outside = [
@@ -451,6 +453,9 @@ class _Round:
             length, known = self.length_after(n), self.length_known(n)
             held = with_flag(values[n], flag, n in self.entry.nones)
             whole[n] = leave(held, counts, length, known)
+        for n in self.entry.unset:
+            if n not in leaves and whole[n] is UNDEFINED and self.state.variable(n):
+                whole[n] = None  # on all ways
         for cell, tensor in zip(self.cells, results[len(self.rows) :]):
             cell.write(tensor)
         freeze(shared, self.state.names, values)

@@ -37,6 +37,13 @@ from .gathering import is_open
 from .gets import asks_data as asks_data
 from .growing import grow
 from .growth import may_grow, reach_arrayed, reach_arrays, reach_lists
+from .handing import call_taking as call_taking
+from .handing import given as given
+from .handing import handed_on as handed_on
+from .handing import is_nothing as is_nothing
+from .handing import is_something as is_something
+from .handing import returned as returned
+from .handing import takes_none as takes_none
 from .hosts import hosts_in
 from .iterators import refuse_taking
 from .list_loops import is_table, open_rows_of, steady, walk, walk_of, walk_rows
@@ -84,14 +91,6 @@ _SPENT = "iterations unrolled"
 _ARRAYED = 8  # times as many operations where a list in arrays, a dict or a set is changed
 _PATIENCE = 24  # iterations after which a loop on known values tries to become native
 slice_ = builtins.slice
-
-
-def returned(value: Thunk) -> Any:
-    """What a function returns that may have ended without a return statement."""
-    try:
-        return value()
-    except NameError:
-        return None
 
 
 # Conditions

@@ -22,10 +22,11 @@ from typing import Any
 from . import comprehensions
 from .attempts import lower_attempts
 from .compare_nodes import Comparisons
-from .exits import DONE, FLAGS, LATE_VALUE, VALUE, lower_exits
+from .exits import DONE, FLAGS, LATE_VALUE, TAKEN, VALUE, lower_exits
 from .failing import rewrite_exits, rewrite_raises
 from .failing_values import caught_body
 from .gets import lower_gets
+from .handing import as_test, hand_over
 from .kept_lists import mark_kept
 from .list_names import as_grown, as_table, asked, growing, is_steady, with_lists
 from .matching import lower_matches
@@ -109,6 +110,9 @@ def _transform(function: ast.FunctionDef, failing: bool, is_last: bool) -> bool:
     worker = _Worker(function, lists)
     everything = assigned(body)  # before the targets of loops go to functions of their own
     made = worker.block(body)
+    if worker.takes:
+        taken = ast.parse(f"{TAKEN} = __mlc__.takes_none()").body[0]
+        made.insert(is_docstring(made[0]), placed(taken, body[0]))
     names = [n for n in everything if n not in worker.shared]
     parameters = {a.arg for a in walk(function.args) if isinstance(a, ast.arg)}
     bound = [n for n in names if n not in parameters]
@@ -227,6 +231,9 @@ class _Worker(Comparisons):
 
     def visit_Assign(self, node: ast.Assign) -> ast.AST:
         self.generic_visit(node)
+        match node.targets:
+            case [ast.Name(id=name)] if name in self.nones or name in (VALUE, LATE_VALUE):
+                node.value = hand_over(node.value, self.nones, self.shared)
         return with_lists(node, self.growing)
 
     def visit_Dict(self, node: ast.Dict) -> ast.AST:
@@ -258,7 +265,7 @@ class _Worker(Comparisons):
         spent = [n for n in assigned(both) if n in again and n not in names]
         raises = ends_in_error(node.body), ends_in_error(node.orelse)
         hosts = [*self.hosts(both), constant(len(spent))]
-        test = self.visit(asked(node.test))
+        test = self.visit(asked(as_test(node.test, self.nones)))
         then = self.function(node.body, node, after)
         other = self.function(node.orelse, node, after)
         state = self.state([*names, *spent], node)
@@ -292,7 +299,7 @@ class _Worker(Comparisons):
         lists, cost = self.lists(node.body), weight(node.body)
         spent = self.spent(node.body, names)
         hosts = [*self.hosts([ast.Expr(node.test), *node.body]), constant(len(spent))]
-        test = self.later(self.visit(asked(node.test)))
+        test = self.later(self.visit(asked(as_test(node.test, self.nones))))
         body = self.function(node.body, node, live)
         state = self.state([*names, *spent], node)
         call = self.call("while_", [test, variable(body[0]), *state,
@@ -456,7 +463,7 @@ class _Worker(Comparisons):
         return filled(called("item", [node.value, without_slices(node.slice)]), node)
 
     def visit_IfExp(self, node: ast.IfExp) -> ast.AST:
-        node.test = asked(node.test)
+        node.test = asked(as_test(node.test, self.nones))
         self.generic_visit(node)
         if self.is_bound_inside(node):
             return node

@@ -26,16 +26,16 @@ _IS_NEW = sys.version_info >= (3, 11)
 def bound(read: Callable[[], Any], name: str, is_free: bool) -> Any:
     """The value of the variable ``name``, as ``read()`` gives it; ``is_free`` says that it belongs
     to a function around the one that reads it."""
-    found = _held(read, name, is_free)
-    return _certain(found, name, is_free) if type(found) is Perhaps else found
+    found = held_by(read, name, is_free)
+    return certain(found, name, is_free) if type(found) is Perhaps else found
 
 
 def trusted(read: Callable[[], Any], name: str, is_free: bool) -> Any:
     """The same for a variable that surely has a value where it is read, though no code shows it."""
-    return bare(_held(read, name, is_free))
+    return bare(held_by(read, name, is_free))
 
 
-def _held(read: Callable[[], Any], name: str, is_free: bool) -> Any:
+def held_by(read: Callable[[], Any], name: str, is_free: bool) -> Any:
     try:
         return read()
     except NameError as error:
@@ -50,7 +50,7 @@ def _held(read: Callable[[], Any], name: str, is_free: bool) -> Any:
         raise made.with_traceback(theirs) from None
 
 
-def _certain(held: Perhaps, name: str, is_free: bool) -> Any:
+def certain(held: Perhaps, name: str, is_free: bool) -> Any:
     """The value, where the run raises an error if there is none."""
     trace, error = current(), _error(name, is_free)
     if held.or_none:
