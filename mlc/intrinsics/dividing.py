@@ -15,14 +15,8 @@ from collections.abc import Callable
 from ..dtypes import DType
 from ..ir.intrinsic import Intrinsic, intrinsic_named, is_intrinsic, register
 from ..ir.program import Program
-from .sorting import cpu_features
 
 LANES = 16
-
-
-def has_compress(dtype: DType) -> bool:
-    """Whether this machine compresses vectors of ``dtype`` in registers."""
-    return dtype.itemsize in (4, 8) and cpu_features().get("AVX512_SKX", False)
 
 
 def divide(dtype: DType, n: int, meaning: Callable[[str], Program]) -> Intrinsic:

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from ..dtypes import DType, int64
 from ..ir.intrinsic import Intrinsic, intrinsic_named, is_intrinsic, register
 from ..ir.program import Program
-from .dividing import has_compress
+from .sorting import has_compress
 
 BLOCK = 64
 

@@ -4,7 +4,7 @@
 
     count_parts(float32, 1000, meaning)     how many elements of a piece of a row go to each part
     move_parts(float32, 1000, meaning)      the elements themselves, one part behind the other
-    sort_part(float32, 1000, meaning)       one part of a row in order, by NumPy's function
+    sort_part(float32, 1000, meaning)       one part of a row, in order, to another row
     threads_at_hand(meaning)                how many threads a parallel loop may use now
 
 The operands of the first: PARTS - 1 pivots in order; the row; the state of the piece, where it
@@ -20,7 +20,7 @@ from collections.abc import Callable
 from ..dtypes import DType
 from ..ir.intrinsic import Intrinsic, intrinsic_named, is_intrinsic, register
 from ..ir.program import Program
-from .sorting import PREFIX
+from .sorting import DEPTH, division_text
 
 PARTS = 8
 STATE = 2 + PARTS
@@ -42,9 +42,11 @@ def move_parts(dtype: DType, n: int, meaning: Meaning) -> Intrinsic:
 
 
 def sort_part(dtype: DType, n: int, meaning: Meaning) -> Intrinsic:
-    """From the first place of two to the second, in a row of ``n`` elements."""
+    """From the first place of two to the second, in a row of ``n`` elements: those that are there,
+    in order in another row. Of memory for two more rows, whose contents nobody reads, it has that
+    part."""
     name = f"sort_part_{dtype.name}_{n}"
-    return _made(name, meaning, lambda: _sorting(name, dtype))
+    return _made(name, meaning, lambda: _sorting(name, dtype, n))
 
 
 def threads_at_hand(meaning: Meaning) -> Intrinsic:
@@ -69,18 +71,38 @@ entry:
 }"""
 
 
-def _sorting(name: str, dtype: DType) -> str:
-    called, element = f"@{PREFIX}{dtype.name}", f"i{dtype.bits}"
-    return f"""
-declare i32 {called}(ptr, i64, ptr)
-define void @{name}(ptr %bounds, i64 %s1, ptr %a, i64 %s2) {{
+def _sorting(name: str, dtype: DType, n: int) -> str:
+    element = f"i{dtype.bits}"
+    return f"""{division_text(dtype)}
+define void @{name}(ptr %bounds, i64 %s1, ptr %a, i64 %s2, ptr %spare, i64 %s3,
+                    ptr %b, i64 %s4) {{
 entry:
   %begin = load i64, ptr %bounds
   %end_at = getelementptr i64, ptr %bounds, i64 %s1
   %end = load i64, ptr %end_at
   %size = sub i64 %end, %begin
-  %first = getelementptr {element}, ptr %a, i64 %begin
-  %code = call i32 {called}(ptr %first, i64 %size, ptr null)
+  %offset = mul i64 %begin, %s2
+  %first = getelementptr {element}, ptr %a, i64 %offset
+  %to = getelementptr {element}, ptr %b, i64 %begin
+  %x = getelementptr {element}, ptr %spare, i64 %begin
+  %y = getelementptr {element}, ptr %x, i64 {n}
+  %near = icmp eq i64 %s2, 1
+  br i1 %near, label %sort, label %head
+head:
+  %i = phi i64 [ 0, %entry ], [ %next, %copy ]
+  %left = icmp slt i64 %i, %size
+  br i1 %left, label %copy, label %sort
+copy:
+  %o = mul i64 %i, %s2
+  %from = getelementptr {element}, ptr %first, i64 %o
+  %v = load {element}, ptr %from
+  %at = getelementptr {element}, ptr %to, i64 %i
+  store {element} %v, ptr %at
+  %next = add i64 %i, 1
+  br label %head
+sort:
+  %row = phi ptr [ %first, %entry ], [ %to, %head ]
+  call void @sort_many(ptr %row, ptr %x, ptr %y, i64 %size, ptr %to, i64 {DEPTH})
   ret void
 }}"""
 

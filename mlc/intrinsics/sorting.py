@@ -23,6 +23,9 @@ from ..ir.program import Program
 PREFIX = "mlc_numpy_sort_"
 NUMPY_HOLDS = 32  # vectors that NumPy sorts in registers
 NETWORK_BYTES = 1 << 14  # of the longest row that a network sorts
+PART_BYTES = 1 << 13  # of the longest part that one sorts
+DIVIDED_BYTES = 1 << 16  # of the shortest row that is divided until a network sorts its parts
+DEPTH = 48  # divisions one in another, most of all
 
 
 @cache
@@ -62,19 +65,42 @@ def sort_row(dtype: DType, n: int, variant: str, meaning: Callable[[str], Progra
     return register(Intrinsic(name, meaning(name), {"llvm": _text(name, dtype, n)}))
 
 
+def divides(dtype: DType, n: int) -> bool:
+    """Whether rows of ``n`` elements are divided by vector code of our own."""
+    return has_compress(dtype) and n * dtype.itemsize >= DIVIDED_BYTES
+
+
+def has_compress(dtype: DType) -> bool:
+    """Whether this machine compresses vectors of ``dtype`` in registers."""
+    return dtype.itemsize in (4, 8) and cpu_features().get("AVX512_SKX", False)
+
+
+def division_text(dtype: DType) -> str:
+    """A module with ``sort_many``; see :func:`mlc.intrinsics.sorting_division.sort_many`."""
+    from .key_text import KeyText
+    from .sorting_division import sort_many
+
+    t = KeyText(dtype, 512)
+    sort_many("sort_many", t, PART_BYTES // dtype.itemsize, f"@{PREFIX}int{dtype.bits}")
+    return t.text()
+
+
 def _text(name: str, dtype: DType, n: int) -> str:
     bits = network_bits(dtype, n)
     if bits:
+        from .key_text import KeyText
         from .sorting_network import sort_few
 
-        return "\n".join([
-            *sort_few("few", dtype, n, bits),
+        t = KeyText(dtype, bits)
+        sort_few("few", t, n, keys=False)
+        t.add(
             f"define void @{name}(ptr %a, i64 %step) {{",
             "entry:",
-            f"  call void @few(ptr %a, i64 {n})",
+            f"  call void @few(ptr %a, i64 {n}, ptr %a)",
             "  ret void",
             "}",
-        ])  # fmt: skip
+        )
+        return t.text()
     called = f"@{PREFIX}{dtype.name}"
     return f"""
 declare i32 {called}(ptr, i64, ptr)

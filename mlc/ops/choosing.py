@@ -17,10 +17,10 @@ import numpy as np
 from .. import te
 from ..dtypes import boolean, int64
 from ..errors import ArgumentError, BoundsError, DomainError, ShapeError, UnsupportedError
-from ..intrinsics.dividing import has_compress
 from ..intrinsics.holding import BLOCK
 from ..intrinsics.holding import elements_where as elements_where_intrinsic
 from ..intrinsics.holding import places_where as places_where_intrinsic
+from ..intrinsics.sorting import has_compress
 from ..ir.expr import Expr, cast, const
 from ..ir.grids import Grid
 from ..ir.program import Buffer, Program, Region

@@ -13,12 +13,11 @@ from typing import Any
 
 from .. import te
 from ..dtypes import int64, uint64
-from ..intrinsics.dividing import has_compress
-from ..intrinsics.sorting import sort_row
+from ..intrinsics.sorting import has_compress, sort_row
 from ..ir.expr import Expr, apply, cast, const, select
 from ..ir.program import Buffer, Program, Region
 from .broadcast import size_of
-from .parted_sort import is_alone, sort_parts
+from .parted_sort import sort_by_parts
 from .programs import Writer, threads, unflattened
 from .sort import LONG, PIECES, PLACE_BITS, Row, for_cards, key_dtype, sort_key
 
@@ -83,14 +82,10 @@ def _sort_at_once(
     """``write(i, place)`` for a long row, whose parts threads sort where there are several."""
     n = int(row.shape[0])
     _in_pieces(w, PIECES, n, lambda i: w.store(row, (i,), packed(i)))
-    whole = lambda buffer: Region(buffer, (const(0),), (n,))
-    with w.when(is_alone(w)):
-        _sort(w, row)
-        _write_places(w, row, bits, write)
-    with w.otherwise():
-        parted = w.memory("parted", (n,), uint64)
-        sort_parts(w, whole(row), whole(parted), n, _sorting)
-        _in_pieces(w, PIECES, n, lambda i: write(i, _place(parted, i, bits)))
+    spare, parted = w.memory("spare", (2 * n,), uint64), w.memory("sorted", (n,), uint64)
+    ends = Region(row, (const(0),), (n,)), Region(parted, (const(0),), (n,))
+    sort_by_parts(w, *ends, n, _sorting, spare)
+    _in_pieces(w, PIECES, n, lambda i: write(i, _place(parted, i, bits)))
 
 
 def _in_pieces(w: Writer, pieces: int, n: int, body: Callable[[Expr], None]) -> None:

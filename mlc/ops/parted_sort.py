@@ -1,9 +1,9 @@
-"""Long rows that threads sort together, by NumPy's vector code: each of them parts of its own.
+"""Long rows that threads sort together, by vector code: each of them parts of its own.
 
 Pivots are taken from a sample of the row. Pieces of it are counted by parts, and when it is known
-where the parts begin, moved there; then the parts are sorted, each as NumPy would sort a row. One
-thread has NumPy sort the row as it is. Sorted rows are the same either way, bit for bit: zeros of
-both signs, which NumPy leaves in any order, are put in order, the negative ones first.
+where the parts begin, moved there; then the parts are sorted, each as one thread would sort a row.
+Sorted rows are the same however many threads there are, bit for bit; of zeros of both signs the
+negative ones come first.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .. import te
 from ..dtypes import DType, int64
 from ..intrinsics.parting import PARTS, STATE, count_parts, move_parts, sort_part, threads_at_hand
 from ..intrinsics.sorting import sort_row
-from ..ir.expr import Expr, apply, cast, const
+from ..ir.expr import Expr, cast, const
 from ..ir.program import Buffer, Program, Region
 from .programs import Writer
 
@@ -28,29 +28,30 @@ RowProgram = Callable[[str, int], Program]
 
 
 def sort_by_parts(
-    w: Writer, row: Region, result: Region, n: int, sort_whole: Callable[[], None],
-    program: RowProgram,
-) -> None:  # fmt: skip
-    """The ``n`` elements of ``row`` in order as ``result``; by one thread, ``sort_whole()`` puts
-    them there. ``program`` writes, under a name, one that sorts so many elements in place."""
-    with w.when(is_alone(w)):
-        sort_whole()
+    w: Writer, row: Region, result: Region, n: int, program: RowProgram, spare: Buffer
+) -> None:
+    """The ``n`` elements of ``row`` in order as ``result``, by the threads at hand. ``program``
+    writes, under a name, one that sorts so many elements in place; ``spare`` is memory for two
+    more rows."""
+    with w.when(_is_alone(w)):
+        sort_apart(w, row, result, n, spare)
     with w.otherwise():
-        sort_parts(w, row, result, n, program)
-    if result.buffer.dtype.is_float:
-        _settle_zeros(w, result, n)
+        _sort_parts(w, row, result, n, program, spare)
 
 
-def is_alone(w: Writer) -> Expr:
+def _is_alone(w: Writer) -> Expr:
     """Whether threads at hand are one."""
     found = w.memory("threads", (1,), int64)
     w.run_on(threads_at_hand(_one_thread).name, Region(found, (const(0),), (1,)))
     return found[0] <= 1
 
 
-def sort_parts(w: Writer, row: Region, result: Region, n: int, program: RowProgram) -> None:
-    """The same by several threads; zeros are left as NumPy leaves them."""
+def _sort_parts(
+    w: Writer, row: Region, result: Region, n: int, program: RowProgram, spare: Buffer
+) -> None:
+    """The same by several threads."""
     dtype = result.buffer.dtype
+    parted = w.memory("parted", (n,), dtype)
     sample, pivots = w.memory("sample", (SAMPLE,), dtype), w.memory("pivots", (PARTS - 1,), dtype)
     with w.loop(SAMPLE, "s") as s:
         w.store(sample, (s,), _read(row, (s * 2 + 1) * n // (2 * SAMPLE)))
@@ -65,7 +66,7 @@ def sort_parts(w: Writer, row: Region, result: Region, n: int, program: RowProgr
     own = lambda t: Region(state, (t, const(0)), (1, STATE))
     counting = count_parts(dtype, n, lambda name: _counting(name, n, dtype)).name
     moving = move_parts(dtype, n, lambda name: _moving(name, n, dtype)).name
-    sorting = sort_part(dtype, n, lambda name: _sorting(name, n, dtype)).name
+    sorting = part_sorter(dtype, n)
     with w.loop(PIECES, "t", "threads") as t:
         w.run_on(counting, _whole(pivots), row, own(t))
     bounds = w.memory("bounds", (PARTS, 2), int64)
@@ -78,9 +79,23 @@ def sort_parts(w: Writer, row: Region, result: Region, n: int, program: RowProgr
             w.set(total, total[()] + count[()])
         w.store(bounds, (q, 1), total[()])
     with w.loop(PIECES, "t", "threads") as t:
-        w.run_on(moving, _whole(pivots), row, own(t), result)
+        w.run_on(moving, _whole(pivots), row, own(t), _whole(parted))
     with w.loop(PARTS, "q", "threads") as q:
-        w.run_on(sorting, Region(bounds, (q, const(0)), (1, 2)), result)
+        part = Region(bounds, (q, const(0)), (1, 2))
+        w.run_on(sorting, part, _whole(parted), _whole(spare), result)
+
+
+def part_sorter(dtype: DType, n: int) -> str:
+    """The name of the intrinsic."""
+    return sort_part(dtype, n, lambda name: _sorting(name, n, dtype)).name
+
+
+def sort_apart(w: Writer, row: Region, result: Region, n: int, spare: Buffer) -> None:
+    """A row in order to another place, by one thread."""
+    bounds = w.memory("ends", (2,), int64)
+    w.store(bounds, (0,), 0)
+    w.store(bounds, (1,), n)
+    w.run_on(part_sorter(result.buffer.dtype, n), _whole(bounds), row, _whole(spare), result)
 
 
 def _at(row: Region, i: Expr) -> tuple[Expr, ...]:
@@ -104,33 +119,6 @@ def _between(w: Writer, start: Expr, end: Expr) -> Iterator[Expr]:
     with w.repeat(i[()] < stop[()]):
         yield i[()]
         w.set(i, i[()] + 1)
-
-
-def _settle_zeros(w: Writer, row: Region, n: int) -> None:
-    """Zeros of a sorted row, the negative ones first."""
-    zero = const(0.0, row.buffer.dtype)
-    first = _first_place(w, row, n, lambda x: (x >= zero) | apply("isnan", x))
-    after = _first_place(w, row, n, lambda x: (x > zero) | apply("isnan", x))
-    negative = w.variable("negative", first[()])
-    with _between(w, first[()], after[()]) as i:
-        w.set(negative, negative[()] + cast(apply("signbit", _read(row, i)), int64))
-    with _between(w, first[()], negative[()]) as i:
-        w.store(row.buffer, _at(row, i), const(-0.0, row.buffer.dtype))
-    with _between(w, negative[()], after[()]) as i:
-        w.store(row.buffer, _at(row, i), zero)
-
-
-def _first_place(w: Writer, row: Region, n: int, holds: Callable[[Expr], Expr]) -> Buffer:
-    """The first place of a row from which on it ``holds``."""
-    low, high = w.variable("low", const(0)), w.variable("high", const(n))
-    middle = w.variable("middle", const(0))
-    with w.repeat(low[()] < high[()]):
-        w.set(middle, (low[()] + high[()]) // 2)
-        with w.when(holds(_read(row, middle[()]))):
-            w.set(high, middle[()])
-        with w.otherwise():
-            w.set(low, middle[()] + 1)
-    return low
 
 
 def _one_thread(name: str) -> Program:
@@ -174,11 +162,12 @@ def _sorting(name: str, n: int, dtype: DType) -> Program:
     from .sort import sort_key
 
     w = Writer(name)
-    bounds, a = w.input("bounds", (2,), int64), w.output("a", (n,), dtype)
-    j, kept = w.variable("j", const(0)), w.variable("kept", a[0])
+    bounds, row = w.input("bounds", (2,), int64), w.input("row", (n,), dtype)
+    _, a = w.output("spare", (2 * n,), dtype), w.output("a", (n,), dtype)
+    j, kept = w.variable("j", const(0)), w.variable("kept", row[0])
     with _between(w, bounds[0], bounds[1]) as i:
         w.set(j, i)
-        w.set(kept, a[i])
+        w.set(kept, row[i])
         before = te.max(j[()] - 1, 0)
         with w.repeat((j[()] > bounds[0]) & (sort_key(a[before], True) > sort_key(kept[()], True))):
             w.store(a, (j[()],), a[before])

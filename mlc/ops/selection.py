@@ -17,7 +17,8 @@ from typing import Any
 
 from .. import te
 from ..dtypes import DType, as_dtype, float64, int32, int64
-from ..intrinsics.dividing import LANES, divide, has_compress
+from ..intrinsics.dividing import LANES, divide
+from ..intrinsics.sorting import has_compress
 from ..ir.expr import Expr, apply, cast, const, select
 from ..ir.grids import Grid
 from ..ir.program import Buffer, Program, Region

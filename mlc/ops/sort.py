@@ -18,8 +18,7 @@ import numpy as np
 
 from ..dtypes import DType, as_dtype, boolean, int32, int64, uint64
 from ..errors import ArgumentError, AxisError, BoundsError, DomainError
-from ..intrinsics.dividing import has_compress
-from ..intrinsics.sorting import has_vector_sort, sort_row
+from ..intrinsics.sorting import divides, has_compress, has_vector_sort
 from ..ir.expr import Expr, apply, cast, const, select
 from ..ir.grids import Grid
 from ..ir.program import Buffer, Program, Region
@@ -89,7 +88,7 @@ def sorted_along(x: Any, *, axis: int, descending: bool = False, stable: bool = 
         return x
     alike = not x.dtype.is_float or not stable
     if alike and not descending and x.shape[axis] > TINY and has_vector_sort(x.dtype):
-        return _sorted_by_numpy(x, axis)
+        return _sorted_by_vectors(x, axis)
     return _sorted(x, axis, descending, False, stable and x.dtype.is_float)
 
 
@@ -151,43 +150,41 @@ def for_cards(
     return on_grid if n > SHORT or x.size // n < MANY else None
 
 
-def _sorted_by_numpy(x: Any, axis: int) -> Any:
-    """Row after row by NumPy's function; rows that are not contiguous in memory of their own."""
+def _sorted_by_vectors(x: Any, axis: int) -> Any:
+    """Row after row by vector code; rows that are not contiguous in memory of their own."""
     w = Writer("sort")
     source, out = w.input("x", x.shape, x.dtype), w.output("out", x.shape, x.dtype)
     outer, n, inner = x.shape[:axis], x.shape[axis], x.shape[axis + 1 :]
     rows = size_of((*outer, *inner))
     in_pieces = rows < PIECES and n >= LONG
-    named = sort_row(
-        x.dtype,
-        n,
-        "_in_pieces" if in_pieces else "",
-        lambda name: _row_program(name, n, x.dtype, in_pieces),
-    ).name
     strided = size_of(inner) > 1
     by_parts = in_pieces and not strided and has_compress(x.dtype)
+    is_divided = not strided and divides(x.dtype, n)
     with w.loop(rows, "r", "" if by_parts else threads(rows, x.size * 16)) as r:
         rest = unflattened(r, (*outer, *inner))
         at = lambda i: (*rest[:axis], i, *rest[axis:])
         row = w.memory("row", (n,), x.dtype) if strided else out
         place = (lambda i: (i,)) if strided else at
         extents = tuple(n if d == (0 if strided else axis) else 1 for d in range(row.ndim))
+        if by_parts or is_divided:
+            from .parted_sort import sort_apart, sort_by_parts
 
-        def sort_whole() -> None:
+            whole = Region(source, at(const(0)), extents), Region(out, at(const(0)), extents)
+            spare = w.memory("spare", (2 * n,), x.dtype)
+            if by_parts:
+                sorting = lambda name, n: _row_program(name, n, x.dtype, False)
+                sort_by_parts(w, *whole, n, sorting, spare)
+            else:
+                sort_apart(w, *whole, n, spare)
+        else:
             with w.loop(n // LANES, "i") as i, w.loop(LANES, "l", "lanes") as l:
                 w.store(row, place(i * LANES + l), source[at(i * LANES + l)])
             with w.loop(n % LANES, "i") as i:
                 w.store(row, place(i + n // LANES * LANES), source[at(i + n // LANES * LANES)])
+            variant = "_in_pieces" if in_pieces else ""
+            meant = lambda name: _row_program(name, n, x.dtype, in_pieces)
+            named = sort_row(x.dtype, n, variant, meant).name
             w.run_on(named, Region(row, place(const(0)), extents))
-
-        if by_parts:
-            from .parted_sort import sort_by_parts
-
-            whole = Region(source, at(const(0)), extents), Region(out, at(const(0)), extents)
-            meant = lambda name, n: _row_program(name, n, x.dtype, False)
-            sort_by_parts(w, *whole, n, sort_whole, meant)
-        else:
-            sort_whole()
         if strided:
             with w.loop(n, "i") as i:
                 w.store(out, at(i), row[i])

@@ -272,7 +272,7 @@ class Masked(NDArrayOperatorsMixin):
 def _chosen(values: Any, mask: Any, places: Any) -> Any:
     """The elements at the ``places`` where the mask of their shape holds."""
     from ..dtypes import as_dtype
-    from ..intrinsics.dividing import has_compress
+    from ..intrinsics.sorting import has_compress
     from ..ops.choosing import elements_where
 
     flat = np.reshape(values, -1)

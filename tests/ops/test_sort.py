@@ -9,9 +9,8 @@ import pytest
 import mlc
 from mlc.dtypes import as_dtype
 from mlc.errors import ArgumentError, BoundsError, DomainError, ShapeError
-from mlc.intrinsics import sorting
-from mlc.intrinsics.dividing import has_compress
-from mlc.intrinsics.sorting import has_vector_sort
+from mlc.intrinsics import parting, sorting
+from mlc.intrinsics.sorting import has_compress, has_vector_sort
 from mlc.ir.expr import const
 from mlc.ops import packed_order, parted_sort, sort
 from mlc.ops.sort import order_along, sorted_along
@@ -56,6 +55,16 @@ def test_rows_are_sorted_by_networks(dtype, bits, monkeypatch):
             signs = np.signbit(found) & (found == 0)
             assert (np.sort(signs[0][found[0] == 0])[::-1] == signs[0][found[0] == 0]).all()
             assert signs.sum() == (np.signbit(x) & (x == 0)).sum()
+
+
+@pytest.mark.parametrize("dtype", ["uint32", "float32", "float64"])
+def test_rows_are_divided_however_uneven_the_parts_are(dtype, monkeypatch):
+    for n, depth in ((17_003, 48), (20_001, 1)):  # lengths of no other test
+        monkeypatch.setattr(parting, "DEPTH", depth)
+        x = drawn((2, n), dtype)
+        x[1, : n - 5] = RNG.integers(0, 3, n - 5)
+        np.testing.assert_array_equal(mlc.jit(lambda x: np.sort(x))(x), np.sort(x))
+        np.testing.assert_array_equal(mlc.jit(lambda x: np.sort(x))(x[:, ::-1]), np.sort(x))
 
 
 @pytest.mark.parametrize("dtype", ["int32", "float32", "float64"])
