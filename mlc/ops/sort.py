@@ -18,7 +18,7 @@ import numpy as np
 
 from ..dtypes import DType, as_dtype, boolean, int32, int64, uint64
 from ..errors import ArgumentError, AxisError, BoundsError, DomainError
-from ..intrinsics.sorting import divides, has_compress, has_vector_sort
+from ..intrinsics.sorting import divides, has_compress, has_vector_sort, sort_row
 from ..ir.expr import Expr, apply, cast, const, select
 from ..ir.grids import Grid
 from ..ir.program import Buffer, Program, Region
