@@ -33,13 +33,13 @@ def sort_by_parts(
     """The ``n`` elements of ``row`` in order as ``result``, by the threads at hand. ``program``
     writes, under a name, one that sorts so many elements in place; ``spare`` is memory for two
     more rows."""
-    with w.when(_is_alone(w)):
+    with w.when(is_alone(w)):
         sort_apart(w, row, result, n, spare)
     with w.otherwise():
         _sort_parts(w, row, result, n, program, spare)
 
 
-def _is_alone(w: Writer) -> Expr:
+def is_alone(w: Writer) -> Expr:
     """Whether threads at hand are one."""
     found = w.memory("threads", (1,), int64)
     w.run_on(threads_at_hand(_one_thread).name, Region(found, (const(0),), (1,)))
