@@ -11,15 +11,16 @@ import numpy as np
 from .. import te
 from ..dtypes import as_dtype, boolean, float64, int32, int64
 from ..errors import ArgumentError, DomainError, ShapeError, UnsupportedError
-from ..ir.expr import Expr, apply, cast, const, select
+from ..ir.expr import Cast, Expr, Load, Select, apply, cast, const, select
 from ..ir.grids import Grid
 from ..te.extent import is_open
+from ..te.tensor import Compute, Tensor
 from . import arithmetic, logic
 from .broadcast import as_tensor, element, shape_of, size_of
 from .elementwise import astype, rounded_product, select_where
 from .index import getitem
 from .insisting import insisted
-from .moving import bound_of, closed, is_inside_loop
+from .moving import closed, is_inside_loop
 from .op import CURRENT, implements, op
 from .programs import Writer, threads
 from .promotion import common_dtype, dtype_of
@@ -346,3 +347,45 @@ def _placed(a: Any, bins: Any, bounds: Any) -> tuple[Any, Any, int]:
     dtype = common_dtype(*(dtype_of(t).numpy.type(0) for t in (a, edges)))
     found = bins_between(places_in(edges, a, right=True, dtype=dtype), a, edges)
     return found, edges, shape_of(edges)[0] - 1
+
+
+def bound_of(x: Any) -> int | None:
+    """What no element of ``x``, integers in a native loop, is greater than: the greatest of the
+    arrays from outside of the loop that they come from, which the data choose. None where that
+    cannot be told."""
+    trace: Any = CURRENT.get()
+    rooms: Any = getattr(trace, "rooms", None)
+    dtype = dtype_of(x)
+    if dtype.kind == "b" or dtype.bits <= 8:
+        return 1 if dtype.kind == "b" else int(np.iinfo(dtype.numpy).max)
+    sources = _sources(trace.lift(x))
+    if rooms is None or sources is None:
+        return None
+    bounds = [rooms.greatest(trace, source) for source in sources]
+    return None if None in bounds else max(bounds, default=-1)
+
+
+def _sources(tensor: Tensor) -> list[Tensor] | None:
+    """The tensors whose elements those of ``tensor`` are, as far outside as can be; None where it
+    has others."""
+    found: dict[Tensor, None] = {}
+    pending = [tensor]
+    while pending:
+        tensor = pending.pop()
+        made = tensor.op
+        if not isinstance(made, Compute) or made.reduction is not None:
+            found[tensor] = None
+            continue
+        values = [made.body[tensor.index]]
+        while values:
+            value = values.pop()
+            if isinstance(value, Load) and isinstance(value.source, Tensor):
+                pending.append(value.source)
+            elif isinstance(value, Cast) and value.dtype.kind in "iu" and value.dtype.bits >= 32:
+                values.append(value.value)
+            elif isinstance(value, Select):
+                values += [value.then, value.otherwise]
+            else:
+                found[tensor] = None
+                break
+    return list(found)

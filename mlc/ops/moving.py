@@ -17,8 +17,9 @@ import numpy as np
 from .. import te
 from ..dtypes import DType
 from ..errors import ArgumentError, UnsupportedError
+from ..ir.affine import as_sum
 from ..ir.bounds import interval
-from ..ir.expr import Cast, Const, Expr, Load, Select, Var, apply, as_expr, cast, const, select
+from ..ir.expr import Cast, Const, Expr, Load, Var, apply, as_expr, cast, const, select
 from ..ir.rewrite import substitute_loads
 from ..ir.simplify import simplify
 from ..te.extent import Extent, is_open
@@ -137,8 +138,47 @@ def moving_item(part: slice, extent: Any, arrays: list[Any]) -> Any:
             "the step of a slice is traced, and may be zero or negative as far as is known; use a "
             "step that is positive for certain, such as the index of a loop over range(2, n)"
         )
+    window = _window(start, stop, extent)
+    if window and isinstance(step, Const):
+        # Other data may have windows elsewhere, and nothing beyond the ends may be read.
+        first = te.max(te.min(start, int(extent) - window), 0)
+        size = -(-window // int(step.value))
+        return "from", _reference(first, "start", arrays), int(step.value), size
     first = _within(start, extent)
     return _item(first, _within(stop, extent) - first, step, extent, arrays)
+
+
+def _window(start: Expr, stop: Expr, extent: Any) -> int:
+    """How many elements there are from ``start`` to ``stop``, one number of an array of places and
+    more, ``x[i - 2:i + 3] for i in places``, where all of these windows lie in the axis, which the
+    data are asked for all places at once; else 0."""
+    rooms: Any = getattr(CURRENT.get(), "rooms", None)
+    if rooms is None or isinstance(extent, Extent):
+        return 0
+    first, last = (as_sum(_inside_cast(_symbolic(bound))) for bound in (start, stop))
+    match first.terms, last.terms:
+        case ((place, 1),), ((other, 1),) if place is other:
+            load = _inside_cast(place)
+            places = load.source if isinstance(load, Load) else None
+            away, beyond = int(first.constant), int(last.constant)
+        case _:
+            return 0
+    if (
+        not isinstance(places, Tensor)
+        or not places.shape
+        or not 0 < beyond - away <= extent < 1 << 31
+    ):
+        return 0
+    in_axis = rooms.all_within(CURRENT.get(), places, -away, int(extent) - beyond)
+    return beyond - away if in_axis else 0
+
+
+def _inside_cast(expr: Expr) -> Expr:
+    """What ``expr``, an integer, is made of, of 32 bits or more: enough for places in any array."""
+    match expr:
+        case Cast(value=value) if value.dtype.kind in "iu" and value.dtype.bits >= 32:
+            return value
+    return expr
 
 
 def open_item(part: slice, extent: Extent, arrays: list[Any]) -> Any:
@@ -415,50 +455,6 @@ def _distance(i: Expr, item: Any, tensors: Sequence[Tensor], inside: list[Expr])
         return i - start
     inside.append(apply("eq", apply("mod", i - start, step), const(0)))
     return apply("floordiv", i - start, step)
-
-
-def bound_of(x: Any) -> int | None:
-    """What no element of ``x``, integers in a native loop, is greater than: the greatest of the
-    arrays from outside of the loop that they come from, which the data choose. None where that
-    cannot be told."""
-    from .promotion import dtype_of
-
-    trace: Any = CURRENT.get()
-    rooms: Any = getattr(trace, "rooms", None)
-    dtype = dtype_of(x)
-    if dtype.kind == "b" or dtype.bits <= 8:
-        return 1 if dtype.kind == "b" else int(np.iinfo(dtype.numpy).max)
-    sources = _sources(trace.lift(x))
-    if rooms is None or sources is None:
-        return None
-    bounds = [rooms.greatest(trace, source) for source in sources]
-    return None if None in bounds else max(bounds, default=-1)
-
-
-def _sources(tensor: Tensor) -> list[Tensor] | None:
-    """The tensors whose elements those of ``tensor`` are, as far outside as can be; None where it
-    has others."""
-    found: dict[Tensor, None] = {}
-    pending = [tensor]
-    while pending:
-        tensor = pending.pop()
-        made = tensor.op
-        if not isinstance(made, Compute) or made.reduction is not None:
-            found[tensor] = None
-            continue
-        values = [made.body[tensor.index]]
-        while values:
-            value = values.pop()
-            if isinstance(value, Load) and isinstance(value.source, Tensor):
-                pending.append(value.source)
-            elif isinstance(value, Cast) and value.dtype.kind in "iu" and value.dtype.bits >= 32:
-                values.append(value.value)
-            elif isinstance(value, Select):
-                values += [value.then, value.otherwise]
-            else:
-                found[tensor] = None
-                break
-    return list(found)
 
 
 def greatest(dtype: DType) -> Any:

@@ -80,6 +80,7 @@ class Rooms:
         self.asked: dict[Tensor, int] = {}  # which of them each tensor is
         self.places: dict[Tensor, Any] = {}  # where masks hold
         self.found: dict[Tensor, int] = {}  # the greatest of some tensors
+        self.within: dict[tuple[Tensor, int, int], int] = {}  # whether some are in ranges
 
     @property
     def is_full(self) -> bool:
@@ -124,14 +125,28 @@ class Rooms:
 
         if source in self.found:  # bodies of loops are traced again and again
             return self.found[source]
-        inputs = set(self.inputs)
-        for tensor in topological([source]):
-            if isinstance(tensor.op, Placeholder) and tensor not in inputs:
-                return None
+        if not self._is_outside(source):
+            return None
         greatest = self.ask(trace, lambda: max_of(trace.wrap(source), initial=-1))
         if greatest is not None:
             self.found[source] = greatest
         return greatest
+
+    def all_within(self, trace: Any, source: Tensor, low: int, high: int) -> bool:
+        """Whether all of ``source``, integers, are from ``low`` to ``high``; False also where it is
+        not computed from the arguments alone, outside of native loops."""
+        key = source, low, high
+        if key not in self.within and self._is_outside(source):
+            values = trace.wrap(source)
+            holds = lambda: ((values >= low) & (values <= high)).all()
+            self.within[key] = self.ask(trace, holds) or 0
+        return bool(self.within.get(key))
+
+    def _is_outside(self, source: Tensor) -> bool:
+        """Whether ``source`` is computed from the arguments alone, outside of native loops."""
+        inputs = set(self.inputs)
+        made_of = topological([source])
+        return all(t in inputs for t in made_of if isinstance(t.op, Placeholder))
 
     def _worked_out(self, tensor: Tensor) -> Expr:
         """A 0-d ``tensor`` in terms of what is known of the sizes."""

@@ -51,6 +51,19 @@ for place in (3, 4090, 2000, 4095):
     for got, wanted in zip(compiled(x), ends(x)):
         np.testing.assert_array_equal(got, wanted)
 """,
+    "windows": """
+def windows(x, places):
+    total = 0.0
+    for j in places:
+        total += x[j - 2:j + 3].sum()
+    return total
+compiled = mlc.jit(windows)
+for end in (9, 4093, 4096, -4096):
+    for at_end in (False, True):
+        places = np.array([5, 9, end], np.int32)
+        x = walled(rng.standard_normal(4096), at_end)
+        np.testing.assert_allclose(compiled(x, places), windows(x, places))
+""",
     "steps": """
 for dtype in ("float32", "int8"):
     for n in (2, 17, 131):

@@ -112,3 +112,39 @@ def test_a_function_of_numbers_has_the_dtype_of_what_it_returns() -> None:
     compiled = mlc.jit(lambda x: np.vectorize(lambda v: v * 2)(x * 2))
     found = compiled(np.array([1.5, 2], ml_dtypes.bfloat16))
     assert found.dtype == ml_dtypes.bfloat16 and found.tolist() == [6.0, 8.0]
+
+
+def around_peaks(x: Any, limit: Any) -> Any:
+    peaks = np.where(x > limit)[0]
+    return np.array([x[j - 2 : j + 3] for j in peaks])
+
+
+def beside_peaks(x: Any, limit: Any) -> Any:
+    out = np.zeros(len(x))
+    for j in np.flatnonzero(x[:-4] > limit).astype(np.int32):
+        out[j : j + 4 : 2] += x[j + 1 : j + 5 : 2]
+    return out
+
+
+@pytest.mark.parametrize("function", [around_peaks, beside_peaks])
+def test_windows_at_places_that_data_choose(function: Any) -> None:
+    compiled = mlc.jit(function)
+    for limit, count in (0.9, 90), (0.5, 90), (0.98, 50):  # more than are chosen one by one, fewer
+        x = np.sin(np.arange(count * 1.0))
+        x[:2] = x[-2:] = 0
+        check_against_numpy(function, x, limit)
+        np.testing.assert_allclose(compiled(x, limit), function(x, limit))
+
+
+def test_windows_beyond_an_end_are_shorter() -> None:
+    x = np.zeros(40)
+    x[[9, 20]] = 2.0
+    compiled = mlc.jit(around_peaks)
+    assert compiled(x, 1.0).shape == (2, 5)
+    for place in (0, 39):
+        ragged = x.copy()
+        ragged[place] = 2.0
+        with pytest.raises(ValueError, match="has shape"):
+            compiled(ragged, 1.0)
+    np.testing.assert_array_equal(compiled(x[3:], 1.0), around_peaks(x[3:], 1.0))
+    assert compiled(x, 1.0).shape == (2, 5)
