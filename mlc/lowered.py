@@ -97,8 +97,10 @@ class Lowered:
 
     @cached_property
     def cuda(self) -> Text:
-        """The CUDA C of all kernels."""
-        return self._text(lambda compiled: compiled.cuda, "//")
+        """The CUDA C of all kernels, in lines of up to 100 columns."""
+        from .backends.cuda.wrapping import wrap_lines
+
+        return self._text(lambda compiled: wrap_lines(compiled.cuda), "//")
 
     @cached_property
     def asm(self) -> Text:
