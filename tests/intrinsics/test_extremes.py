@@ -50,3 +50,13 @@ def test_rows_are_asked_for_where_the_processor_does_not_see_them(
     find = mlc.jit(lambda x: np.argmax(x, axis=axis) + seen)  # other code, as it stays in memory
     np.testing.assert_array_equal(find(x), np.argmax(x, axis=axis) + seen)
     assert ("@llvm.prefetch" in find.lower(x).llvm) == (not seen)
+
+
+@pytest.mark.parametrize("axis", [0, 1, None])
+def test_rows_in_main_memory_are_asked_for_by_all_processors(monkeypatch, axis):
+    monkeypatch.setattr(Target, "looks_ahead", property(lambda target: True))
+    monkeypatch.setattr(Target, "past_bytes", property(lambda target: 0))
+    rows = host_target().l2_bytes // (300 * 4)
+    find = mlc.jit(lambda x: np.argmax(x, axis))
+    texts = [find.lower(np.zeros((n, 300), np.float32)).llvm for n in (rows, rows + 1)]
+    assert ["call void @llvm.prefetch" in text for text in texts] == [False, True]

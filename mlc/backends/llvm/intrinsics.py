@@ -53,13 +53,14 @@ def emit_intrinsic_call(e: Emitter, call: Evaluate) -> None:
         places = (a for a in arguments if a.startswith("ptr "))
         e.line(f"call void {_meaning_function(e, intrinsic, regions)}({', '.join(places)})")
     elif "llvm" in intrinsic.implementations:
-        written = {r.buffer for r in regions[len(regions) - intrinsic.meaning.outputs :]}
+        first_written = len(regions) - intrinsic.meaning.outputs
+        written = {r.buffer for r in regions[first_written:]}
         past = PAST in intrinsic.implementations and written <= e.passing
         e.passed = e.passed or past
         name, way = intrinsic.name, "llvm"
         if past:
             name, way = f"{name}_past", PAST
-        elif SEEN in intrinsic.implementations and e.target.looks_ahead:
+        elif SEEN in intrinsic.implementations and _are_seen(e, regions[:first_written]):
             name, way = f"{name}_seen", SEEN
         text = str(intrinsic.implementations[way])
         lines, symbol = module_lines(name, text, tuple(native_types(intrinsic)))
@@ -72,6 +73,13 @@ def emit_intrinsic_call(e: Emitter, call: Evaluate) -> None:
         e.line(f"call void {symbol}({', '.join(arguments)})")
     for region in regions[len(regions) - intrinsic.meaning.outputs :]:
         e.stored(region.buffer)
+
+
+def _are_seen(e: Emitter, regions: Sequence[Region]) -> bool:
+    """Whether the processor sees coming what is read: not where that is in main memory."""
+    most = max(e.target.past_bytes, e.target.l2_bytes)
+    near = (r.buffer.size * r.buffer.dtype.itemsize <= most for r in regions)
+    return e.target.looks_ahead and all(near)
 
 
 def _is_native(e: Emitter, intrinsic: Intrinsic, regions: Sequence[Region]) -> bool:
