@@ -20,6 +20,7 @@ from ..tracer.storage import REGION
 from .around import AROUND, REPEATS, asking, in_loop
 from .array_rooms import widened
 from .complex_state import entering
+from .condition_reads import reading
 from .findings import Findings
 from .host_changes import UNDEFINED as UNDEFINED
 from .host_changes import HostState, key_of
@@ -55,7 +56,8 @@ def carry(state: State, bodies: Sequence[Callable[[], None]]) -> Carried:
     outside = REGION.get()
     while True:
         try:
-            return with_lists(lambda: _carry(state, bodies), not may_choose)
+            with reading(None):
+                return with_lists(lambda: _carry(state, bodies), not may_choose)
         except ElementsWanted as wanted:
             if wanted.selection.is_from_before(outside):
                 raise

@@ -27,12 +27,14 @@ from ..tracer.concrete import known
 from ..tracer.deciding import deciding_arguments
 from ..tracer.tracer import Tracer
 from .carry import NotNative, State, carry, current
+from .condition_reads import Read, reading
 from .draws import drawn_along, drawn_in_loop, drawn_nowhere
 from .failing import WHILES
 from .plan import alone
 from .raised import agree, noting
 from .recursion import counting_calls
 from .region import Body, Bound, Cond, For, While, call_region, index_param
+from .running_on import raise_beyond, runs_on, within
 from .spec import ShapesDifferError
 from .values import tree_text
 
@@ -268,15 +270,19 @@ def _native_for(
 
 
 def native_while(
-    test: Callable[[], Any], body: Callable[[], None], state: State, first: Any = None
-) -> None:
+    test: Callable[[], Any], body: Callable[[], None], state: State, first: Any = None,
+    is_within: bool = False,
+) -> None:  # fmt: skip
     """A native ``while test(): body()``. ``first`` is what ``test()`` gave just now, if it was
-    asked already."""
+    asked already. Where it ``is_within`` it stops before it reads beyond the end."""
     tests: list[Any] = []
+    reads: list[Read] = []
     trace = current()
 
     def check() -> None:
-        holds = test()
+        reads.clear()
+        with reading(reads):
+            holds = test()
         if not is_traced(holds):
             raise NotNative("the condition of the loop does not change in it")
         if trace.failure is not None:  # after an error the loop might not end
@@ -293,6 +299,10 @@ def native_while(
         WHILES.reset(token)
     if any(end is not param for end, param in zip(carried.ends[1], carried.params)):
         _while_changing(test, body, state, first)
+        return
+    if not is_within and reads and runs_on(reads, carried):
+        native_while(within(test), body, state, first, is_within=True)
+        raise_beyond(test)
         return
     params = tuple(carried.params)
     region = While(Body(params, (tests[-1],)), Body(params, tuple(carried.ends[0])))

@@ -12,6 +12,7 @@ from ..tracer.grown import is_arrays
 from ..tracer.number import python_number
 from ..tracer.operators import _is_weak
 from .carry import UNDEFINED, NotNative, State
+from .condition_reads import reading
 from .draws import draws_undone
 from .folding import is_in
 from .forms import is_traced, native_if
@@ -84,6 +85,7 @@ def _logic(value: Any, others: Sequence[Thunk], join: Any, ends: bool) -> Any:
                 changes_undone() as changed,
                 draws_undone() as drew,
                 holding(hosts.iterators),
+                reading(None),
             ):
                 second, fails = attempted(alone(other))
         except TakesItemsError:

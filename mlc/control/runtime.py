@@ -27,6 +27,7 @@ from .calls import length_of
 from .carry import UNDEFINED, BeginsAsNone, NotNative, current
 from .comparing import compared as compared
 from .comparing import is_same as is_same
+from .condition_reads import note_read
 from .failing import before_raise, needs_flag
 from .failing import exits as exits
 from .failing import failed as failed
@@ -129,6 +130,7 @@ def assert_(test: Any, message: Thunk | None) -> None:
 def item(value: Any, key: Any) -> Any:
     """``value[key]``; of NumPy's own arrays and scalars by traced keys, too, which NumPy would not
     hand over."""
+    note_read(value, key)
     if not isinstance(value, (np.ndarray, np.generic)) or all_known([key]):
         if type(value) is list and is_traced(key) and current().has_room:
             rows_wanted(value)

@@ -1,0 +1,96 @@
+"""Native while loops whose condition reads an item at a place that goes on, ``while x[i] < 3: i +=
+1``: past the end the call raises an IndexError, as NumPy does.
+
+An index outside counts as the nearest one inside elsewhere; such a loop might never end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import user_location
+from ..ir.expr import Expr, Load
+from ..te.tensor import Compute, Tensor
+from .condition_reads import Read, reading
+from .failing import note
+from .plan import Carried, NotNative
+from .tries import caught, is_tried
+
+
+def runs_on(reads: Sequence[Read], carried: Carried) -> bool:
+    """Whether one of ``reads`` is at a place that the body computes from the one before."""
+    steps = [p for p, end in zip(carried.params, carried.ends[0]) if end is not p]
+    ends = dict(zip(carried.params, carried.ends[0]))
+    return any(
+        _leads(read.place._tensor, p) and _leads(ends[p], p)
+        for read in reads
+        for p in steps
+        if not p.shape and p.dtype.kind in "iu"
+    )
+
+
+def _leads(end: Tensor, start: Tensor) -> bool:
+    """Whether ``end`` is computed from ``start``, but for items that are read there."""
+    stack, seen = [end], {end}
+    while stack:
+        tensor = stack.pop()
+        if tensor is start:
+            return True
+        op = tensor.op
+        for read in map(_read, op.body) if isinstance(op, Compute) else [tensor.inputs]:
+            stack += [t for t in read if t.serial >= start.serial and t not in seen]
+            seen.update(read)
+    return False
+
+
+def _read(expr: Expr) -> list[Tensor]:
+    """The tensors that ``expr`` reads, without those that say where."""
+    found: list[Tensor] = []
+    stack = [expr]
+    while stack:
+        node = stack.pop()
+        if not isinstance(node, Load):
+            stack += node.children
+        elif isinstance(node.source, Tensor):
+            found.append(node.source)
+    return found
+
+
+def within(test: Callable[[], Any]) -> Callable[[], Any]:
+    """``test`` where it reads nothing beyond the end, else False."""
+
+    def run() -> Any:
+        found: list[Read] = []
+        with reading(found):
+            holds = test()
+        for read in found:
+            holds = np.logical_and(holds, np.logical_not(_is_outside(read)))
+        return holds
+
+    return run
+
+
+def raise_beyond(test: Callable[[], Any]) -> None:
+    """Let the call raise NumPy's error where ``test``, asked after the loop, reads beyond the
+    end."""
+    found: list[Read] = []
+    with reading(found):
+        test()
+    where = user_location()
+    for read in found:
+        text = (
+            f"the condition of a while loop reads an item whose index is out of bounds for axis "
+            f"{read.axis} with size {read.size}" + (f"\n  at {where}" if where else "")
+        )
+        error = IndexError(text)
+        if is_tried():
+            raise NotNative(caught(error))
+        note((type(error), text), error, _is_outside(read))
+
+
+def _is_outside(read: Read) -> Any:
+    place = read.place.astype(np.int64)
+    return np.logical_or(np.less(place, -read.size), np.greater_equal(place, read.size))

@@ -1,0 +1,81 @@
+"""While loops whose condition reads an item at a place that goes on, past the end, too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import mlc
+
+
+def first_above(x: Any) -> Any:
+    i = 0
+    while x[i] < 3:
+        i += 1
+    return i
+
+
+def last_above(x: Any) -> Any:
+    i = len(x) - 1
+    while x[i] < 3:  # on to negative indices, which NumPy takes from the end
+        i -= 1
+    return i
+
+
+def steps_of_each(x: Any) -> Any:
+    out = np.zeros(len(x))
+    for n in range(len(x)):
+        i = n
+        while x[i] < 3:
+            if x[i] > 1:
+                i += 2
+            else:
+                i += 1
+        out[n] = i - n
+    return out
+
+
+def along_a_column(x: Any) -> Any:
+    table, i = np.stack([x, x]), 0
+    while table[1, i] < 3 and table[0, i] < 4:
+        i += 1
+    return i
+
+
+@pytest.mark.parametrize("function", [first_above, last_above, steps_of_each, along_a_column])
+def test_past_the_end(function: Any) -> None:
+    compiled = mlc.jit(function)
+    x = np.zeros(8)
+    with pytest.raises(IndexError, match=r"out of bounds for axis [01] with size 8"):
+        compiled(x)
+    with pytest.raises(IndexError):
+        function(x)
+    x[-1] = 5
+    np.testing.assert_array_equal(compiled(x), function(x))
+    with pytest.raises(IndexError):
+        compiled(np.ones(8))
+
+
+def root_of(parent: Any, i: Any) -> Any:
+    while parent[i] != i:
+        i = parent[i]
+    return i
+
+
+def count_below(x: Any) -> Any:
+    i = 0
+    while i < len(x) and x[i] < 3:
+        i += 1
+    return i
+
+
+def test_places_that_are_read_or_asked_for_cost_nothing() -> None:
+    parent = np.array([0, 0, 1, 2])
+    compiled = mlc.jit(root_of)
+    assert compiled(parent, 3) == 0
+    assert "int32" not in str(compiled.lower(parent, 3).program)  # no note of an error
+    counting = mlc.jit(count_below)
+    assert counting(np.zeros(5)) == 5
+    assert "int32" not in str(counting.lower(np.zeros(5)).program)
