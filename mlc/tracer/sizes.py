@@ -81,6 +81,7 @@ class Rooms:
         self.places: dict[Tensor, Any] = {}  # where masks hold
         self.found: dict[Tensor, int] = {}  # the greatest of some tensors
         self.within: dict[tuple[Tensor, int, int], int] = {}  # whether some are in ranges
+        self.known: dict[Tensor, Expr] = {}  # what 0-d tensors are, by the sizes asked for so far
 
     @property
     def is_full(self) -> bool:
@@ -107,6 +108,7 @@ class Rooms:
         if not isinstance(count.op, Compute):
             count = _copied(count)
         self.counts.append(count)
+        self.known.clear()
         if number == len(self.sizes):
             draws = None if trace.draws is None else trace.draws.drawn()
             found = self.compute(Count(tuple(self.inputs), count, draws))
@@ -153,6 +155,13 @@ class Rooms:
         tensor = _source(tensor)
         if tensor in self.asked:
             return const(self.sizes[self.asked[tensor]], tensor.dtype)
+        found = self.known.get(tensor)
+        if found is None:
+            found = self.known[tensor] = self._folded(tensor)
+        return found
+
+    def _folded(self, tensor: Tensor) -> Expr:
+        """The same of a tensor that was not asked for."""
         made = tensor.op
         if not isinstance(made, Compute) or made.reduction is not None:
             return tensor[()]

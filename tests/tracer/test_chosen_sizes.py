@@ -148,3 +148,16 @@ def test_windows_beyond_an_end_are_shorter() -> None:
             compiled(ragged, 1.0)
     np.testing.assert_array_equal(compiled(x[3:], 1.0), around_peaks(x[3:], 1.0))
     assert compiled(x, 1.0).shape == (2, 5)
+
+
+def test_sizes_that_are_computed_in_many_steps() -> None:
+    """Each step is worked out once, though each reads the one before it twice."""
+
+    def ones(x: Any) -> Any:
+        n = x.sum()
+        for _ in range(24):
+            n = (n + n % 5) % 7 + 1
+        return np.ones(n)
+
+    for x in (np.arange(5), np.arange(6)):
+        np.testing.assert_array_equal(mlc.jit(ones)(x), ones(x))
