@@ -442,6 +442,30 @@ def test_large_matrices_are_asked_for_early_where_vectors_are_lines(machine, is_
 
 
 @pytest.mark.parametrize(
+    ("shape", "packed"),
+    [
+        ((4, 616, 195), False),
+        ((12, 128, 256), False),
+        ((16, 128, 256), True),  # registers turn whole panels of columns quickly,
+        ((16, 128, 250), False),  # others take longer
+        ((40, 128, 250), True),
+        ((3, 64, 64), False),
+        ((6, 64, 64), True),  # for so few steps, sums take too long to add up
+    ],
+)
+def test_few_rows_take_columns_that_lie_along_the_sum_as_they_are(
+    shape: tuple[int, int, int], packed: bool
+) -> None:
+    program = product(*shape, Machine(l2=1 << 20), turned=True)
+    assert any(b.name.startswith("b_packed") for b in blocks_of(program.body)) == packed
+    m, k, n = shape
+    rng = np.random.default_rng(0)
+    a, b = (rng.integers(-9, 9, (2, rows, k)).astype(np.float32) for rows in (m, n))
+    multiply = mlc.jit(lambda a, b: a @ b.swapaxes(1, 2))  # of many matrices, each
+    np.testing.assert_array_equal(multiply(a, b), a @ b.swapaxes(1, 2))
+
+
+@pytest.mark.parametrize(
     ("shape", "is_asked_for"),
     [((8, 4096, 4096), True), ((8, 1024, 1024), False), ((48, 1024, 1024), False)],
 )

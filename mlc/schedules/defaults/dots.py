@@ -37,6 +37,7 @@ AT_ONCE = 8  # rows in one tile; more go by in several
 SOME_ROWS = 128  # in tiles; with more rows a turned copy of the matrix pays
 LINES_ROWS = 47  # the same, where vectors are lines: both operands lie so that most are in two
 NEAR_ROWS = 23  # the same, where the second cache holds the matrix as well
+PANEL = 4  # vectors of columns, which registers turn; where some are left over that takes longer
 TILE_ROWS = 6, 5
 LONG = 32  # vectors of a sum beside which it takes little time to add up the lanes
 AHEAD = 32  # steps ahead at which a large matrix is asked for
@@ -163,21 +164,32 @@ def _are_some(nest: Nest, roles: Roles, machine: Machine) -> bool:
     """Whether there are so few rows that no turned copy of the matrix pays."""
     if roles.m is None or roles.n.extent < 4 * MOST_COLUMNS:
         return False
-    if any(a.extent > 1 for a in nest.compute.axes if a is not roles.m and a is not roles.n):
-        return False
     rows, (fold,) = roles.m.extent, reduce_axes(nest)
     (matrix, *others) = [node for node in loads_in(nest) if step(node, roles.n) != 0]
     if others or step(matrix, fold) != 1 or is_packed_ahead(matrix, rows):
         return False
+    lanes, is_wide = lanes_for(nest, fold.extent, machine), machine.vector_bytes >= LINE_BYTES
+    uses = prod(a.extent for a in nest.compute.axes if a is not roles.n and not step(matrix, a))
+    if is_wide and _beats_turning(uses, roles.n.extent, fold.extent // lanes, lanes):
+        return rows > 1
+    if any(a.extent > 1 for a in nest.compute.axes if a is not roles.m and a is not roles.n):
+        return False
     large = matrix.source.size * matrix.dtype.itemsize >= machine.l2
     if rows <= FEW_ROWS:
         return rows > 1 and large
-    lanes = lanes_for(nest, fold.extent, machine)
-    size = matrix.dtype.itemsize * fold.extent * rows
     most = SOME_ROWS
-    if machine.vector_bytes >= LINE_BYTES:
+    if is_wide:
         most = LINES_ROWS if large else NEAR_ROWS
+    size = matrix.dtype.itemsize * fold.extent * rows
     return rows <= most and fold.extent >= LONG * lanes and size <= machine.l2
+
+
+def _beats_turning(rows: int, columns: int, steps: int, lanes: int) -> bool:
+    """Whether so few rows take ``steps`` vectors of each column in less time than it takes to turn
+    these: all sums must be added up across their lanes at the end."""
+    if columns % (PANEL * lanes) == 0:
+        return rows <= max(min(2 * steps - 4, NEAR_ROWS), ROWS - 1)
+    return rows <= min(3 * steps + 4, LINES_ROWS)
 
 
 def _tile_rows(rows: int) -> int:
