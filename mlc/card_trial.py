@@ -53,6 +53,7 @@ PRODUCTS = (
     Product(128, 128, 192, "float16", (False, False), 4),  # fetched by all threads
     Product(512, 128, 192, "bfloat16", (False, True), processors=2),  # the right operand is shared
     Product(128, 128, 320, "float16", (True, False), processors=2),  # the left one is
+    Product(504, 120, 184, "float16", (True, True), processors=2),  # boxes reach past the ends
 )
 
 
