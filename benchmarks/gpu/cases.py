@@ -127,6 +127,8 @@ def _products() -> list[Case]:
     made += [
         Case("product f16 odd", "products", f.matmul, ((4001, 4001), (4001, 4001)),
              ((33, 17), (17, 21)), _product, _last, "float16"),
+        Case("product f16 4000", "products", f.matmul, ((4000, 4000), (4000, 4000)),
+             ((72, 56), (56, 40)), _product, _last, "float16"),
         Case("dense relu f16", "products", f.dense_relu, ((n, n), (n, n), (n,)),
              ((64, 64), (64, 64), (64,)), _product, _last, "float16"),
         Case("products in a batch", "products", f.matmul, ((256, 256, 256), (256, 256, 256)),
