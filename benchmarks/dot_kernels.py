@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-CHAINS = 12
+CHAINS = 12  # as many as sixteen registers hold beside what they multiply,
+MORE_CHAINS = 16  # and as many as keep sums of bfloat16 busy where there are thirty-two
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,8 @@ def best_dots(width: int) -> dict[str, Dots]:
 
 def _chains(name: str, vector: str, call: str, work: int, pairs: str = "") -> Dots:
     """Chains of one instruction: a sum, and two operands of another type if they are ``pairs``."""
-    chains = range(CHAINS)
+    count = MORE_CHAINS if vector.startswith("<16 ") else CHAINS  # such vectors have 32 registers
+    chains = range(count)
     operand = pairs or vector
     phis = "\n".join(f"  %a{c} = phi {vector} [%x, %entry], [%b{c}, %loop]" for c in chains)
     sum_last = f"{operand} %y, {operand} %y"
@@ -70,10 +72,10 @@ loop:
   br i1 %more, label %loop, label %end
 end:
 {sums}
-  store {vector} %s{CHAINS - 1}, ptr %target, align 64
+  store {vector} %s{count - 1}, ptr %target, align 64
   ret void
 }}"""
-    return Dots(name, text, work * CHAINS)
+    return Dots(name, text, work * count)
 
 
 def _tiles(name: str, call: str, depth: int) -> Dots:
