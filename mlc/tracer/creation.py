@@ -362,9 +362,11 @@ def _converted(name: str, value: Any, dtype: Any = None, *rest: Any, **options: 
 
 def _whole(name: str, value: Any, dtype: Any, order: str | None, copy: bool | None) -> Any:
     """``value`` as an array of ``dtype`` in this order, a copy if asked for or needed."""
+    from .masked import solid
     from .operators import from_sequence
     from .writing import each_as
 
+    value = solid(value)
     if not hasattr(type(value), "__mlc_known__"):
         value = value if dtype is None else each_as(value, np.dtype(dtype))
         value = value.array() if is_arrays(value) else from_sequence(value)

@@ -305,3 +305,26 @@ def test_each_side_of_a_difference_has_one_nan() -> None:
     for x, y in (([nan, 1, nan], [nan, 2]), ([nan, nan], [1.0]), ([3.0, 1, 3], [1.0, 2])):
         a, b = np.array(x), np.array(y)
         np.testing.assert_array_equal(mlc.jit(apart)(a, b), apart(a, b))
+
+
+def converted(x: Any) -> Any:
+    part = x[x > 1]
+    same, copied = np.asarray(part, dtype=float), np.array(part)
+    same[0] = 7.0
+    return part, same, copied, np.ascontiguousarray(x[x < 1]), np.copy(part), np.array(part, "f4")
+
+
+def converted_in_a_branch(x: Any) -> Any:
+    if x.sum() == 0:
+        return 0.0, 0.0
+    part = np.asarray(x[x > 1], dtype=np.float64)
+    return np.sum(part * np.array(part)), np.asarray(part).max()
+
+
+@pytest.mark.parametrize("function", [converted, converted_in_a_branch])
+def test_selections_are_arrays_already(function: Any) -> None:
+    check_against_numpy(function, X)
+    compiled = mlc.jit(function)
+    for x in (X, Y, X[::-1].copy(), X + 1):
+        for got, wanted in zip(compiled(x), function(x), strict=True):
+            np.testing.assert_allclose(got, wanted)
