@@ -23,7 +23,7 @@ from .complex_state import entering
 from .condition_reads import reading
 from .findings import Findings
 from .host_changes import UNDEFINED as UNDEFINED
-from .host_changes import HostState, key_of
+from .host_changes import HostState, is_left, key_of, left_in
 from .hosts import wider
 from .iterators import holding
 from .list_rows import region, with_lists
@@ -79,7 +79,8 @@ def _carry(state: State, bodies: Sequence[Callable[[], None]]) -> Carried:
     hosts = HostState(*bodies)
     between, same = None, True
     strayed: list[tuple[str, Any]] = []
-    noticed = [_noticed(body, hosts, state, strayed) for body in bodies]
+    moved: list[Any] = []
+    noticed = [_noticed(body, hosts, state, strayed, moved) for body in bodies]
     try:
         with holding(hosts.iterators), region():
             if REPEATED.get():
@@ -100,7 +101,7 @@ def _carry(state: State, bodies: Sequence[Callable[[], None]]) -> Carried:
     changes = hosts.changes() or strayed  # another trace may have put back what one has changed
     # A loop may leave what each iteration would leave, such as a table that is made once; what
     # sets and deques got would show where there are no iterations.
-    is_seen = any(isinstance(box, (set, deque)) for _, box in changes)
+    is_seen = moved or any(isinstance(box, (set, deque)) for _, box in changes)
     if not changes or not (is_seen or state.is_branch or between is None or between.changes()):
         if not same:
             hosts.undo()
@@ -122,17 +123,23 @@ def _carry(state: State, bodies: Sequence[Callable[[], None]]) -> Carried:
 
 
 def _noticed(
-    body: Callable[[], None], hosts: HostState, state: State, strayed: list[tuple[str, Any]]
-) -> Callable[[], None]:
-    """``body``, where what it changes beside ``state`` is told to ``strayed``; the other side of a
-    branch does not find it."""
+    body: Callable[[], None], hosts: HostState, state: State, strayed: list[tuple[str, Any]],
+    moved: list[Any],
+) -> Callable[[], None]:  # fmt: skip
+    """``body``, where what it changes beside ``state`` is told to ``strayed``, and to ``moved`` if
+    another run leaves something else there; the other side of a branch does not find it."""
     own = set(map(key_of, state.boxes))
+    first: dict[Any, Any] = {}
 
     def run() -> None:
         body()
         found = [each for each in hosts.changes() if key_of(each[1]) not in own]
         known = {key_of(box) for _, box in strayed}
         strayed.extend(each for each in found if key_of(each[1]) not in known)
+        for _, box in found:
+            left = left_in(box)
+            if not is_left(left, first.setdefault(key_of(box), left)):
+                moved.append(box)
         if state.is_branch:
             hosts.undo({key_of(box) for _, box in found})
 

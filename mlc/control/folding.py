@@ -73,8 +73,12 @@ def extreme(name: str, ufunc: Any) -> Callable[..., Any]:
             return mark_weak(found) if values[0]._is_weak else found
         is_needed = default is _NOTHING and not _is_passed(values)
         values = _as_arrays(values)
-        if walk_of(values) is not None:
+        along = walk_of(values)
+        if along is not None:
             from .calls import call
+
+            if along.is_empty() and default is not _NOTHING:
+                return default
 
             key = key_of(key, values)
             found = of_list(values, key and call(key), name == "max", is_needed)

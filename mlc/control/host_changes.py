@@ -285,6 +285,46 @@ def _is_one(a: Any, b: Any) -> bool:
     return a is b or (type(a) is type(b) and isinstance(a, _EQUAL) and a == b)
 
 
+def left_in(box: Any) -> Any:
+    """What ``box`` holds, and what the lists and dicts in it hold, as it is now."""
+    return _copied(content_of(box))
+
+
+def is_left(now: Any, old: Any) -> bool:
+    """Whether two of what :func:`left_in` gave are the same."""
+    match now, old:
+        case (list(), list()):
+            return len(now) == len(old) and all(map(is_left, now, old))
+        case (dict(), dict()):
+            return now.keys() == old.keys() and all(is_left(now[k], old[k]) for k in old)
+        case (set(), set()):
+            return now == old
+    return _is_one(now, old)
+
+
+def _copied(value: Any) -> Any:
+    match value:
+        case Tabled() | Grown():
+            return _contents_copied(content_of(value))
+        case list() | deque() | dict() | set():
+            return _contents_copied(value)
+    return value
+
+
+def _contents_copied(value: Any) -> Any:
+    def plain(item: Any) -> Any:
+        return content_of(item) if isinstance(item, (Tabled, list, deque)) else item
+
+    match value:
+        case dict():
+            return {key: plain(item) for key, item in value.items()}
+        case set():
+            return set(value)
+        case list() | deque():
+            return [plain(item) for item in value]
+    return value
+
+
 def put_back(box: Any, old: Any) -> None:
     """Let ``box`` hold what :func:`content_of` gave."""
     match box:

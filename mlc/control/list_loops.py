@@ -35,7 +35,8 @@ from .list_rows import (
 )
 from .list_steps import Walk, each, nothing_held, raise_where, run
 from .lists import Growing
-from .plan import NotNative, State
+from .plan import NothingThereError, NotNative, State
+from .tries import is_tried
 
 _FEW = 8  # items of a list that are gone through one by one
 
@@ -78,7 +79,7 @@ def walk_of(source: Any) -> Walk | None:
         row = value_of(source.head) + place
         return read_row(source, np.minimum(row, source.room - 1))
 
-    return Walk(source.length, at, lambda: source)
+    return Walk(source.length, at, lambda: source, lambda: source.kind is None)
 
 
 def open_rows_of(source: Any) -> Any:
@@ -99,6 +100,8 @@ def walk(
     test: Callable[[], Any] | None, join: Callable[..., Any],
 ) -> None:  # fmt: skip
     """``for item in source: body(item)``, as long as ``test`` holds; the list may change."""
+    if source.is_empty():
+        return
     place = number(0)
 
     def more() -> Any:
@@ -148,7 +151,7 @@ def enumerated(source: Any, start: Any) -> Walk | None:
     def at(place: Any) -> Any:
         return mark_weak(copied_number(place + start)), part.at(place)
 
-    return Walk(part.length, at, lambda: builtins.enumerate(part.of(), start))
+    return Walk(part.length, at, lambda: builtins.enumerate(part.of(), start), part.is_empty)
 
 
 def zipped(sources: tuple[Any, ...]) -> Walk | None:
@@ -157,6 +160,7 @@ def zipped(sources: tuple[Any, ...]) -> Walk | None:
     if not any(found):
         return None
     lengths: list[Callable[[], Any]] = []
+    empty: list[Callable[[], bool]] = []
     ats: list[Callable[[Any], Any]] = []
     for part, source in zip(found, sources):
         if part is None and isinstance(source, (list, tuple)):
@@ -166,6 +170,7 @@ def zipped(sources: tuple[Any, ...]) -> Walk | None:
         if part is not None:
             lengths.append(part.length)
             ats.append(part.at)
+            empty.append(part.is_empty)
         elif isinstance(source, builtins.range) or (isinstance(source, Tracer) and source.shape):
             lengths.append(partial(len, source))
             ats.append(_item_at(source))
@@ -179,8 +184,9 @@ def zipped(sources: tuple[Any, ...]) -> Walk | None:
         return least
 
     return Walk(
-        length, lambda place: tuple(at(place) for at in ats), lambda: builtins.zip(*sources)
-    )
+        length, lambda place: tuple(at(place) for at in ats), lambda: builtins.zip(*sources),
+        lambda: any(is_empty() for is_empty in empty),
+    )  # fmt: skip
 
 
 def _item_at(source: Any) -> Callable[[Any], Any]:
@@ -197,7 +203,7 @@ def reversed_(source: Any) -> Any:
     part, count = found, found.length()
     return Walk(
         lambda: count, lambda place: part.at(count - 1 - place),
-        lambda: builtins.reversed(part.of()),
+        lambda: builtins.reversed(part.of()), part.is_empty,
     )  # fmt: skip
 
 
@@ -255,7 +261,11 @@ def extreme(values: Any, key: Any, is_max: bool, is_needed: bool) -> Any:
     count = found.length()
     name = "max" if is_max else "min"
     if is_needed:
-        raise_where(count <= 0, ValueError(f"{name}() arg is an empty sequence"))
+        error = ValueError(f"{name}() arg is an empty sequence")
+        if found.is_empty():
+            is_early = is_inside_loop() and not is_tried()
+            raise NothingThereError(*error.args, kind=ValueError) if is_early else error
+        raise_where(count <= 0, error)
     best = found.at(np.int64(0) + value_of(number(0)))
     held = [best, best if key is None else key(best)]
 

@@ -19,10 +19,15 @@ from .tries import caught, is_tried
 
 
 class Walk:
-    """What a loop goes through: the items at places from 0 on, as long as there are more."""
+    """What a loop goes through: the items at places from 0 on, as long as there are more.
+    ``is_empty`` says whether nothing was appended so far as tracing has come: there is no item to
+    trace a loop with."""
 
-    def __init__(self, length: Callable[[], Any], at: Callable[[Any], Any], of: Any) -> None:
-        self.length, self.at, self.of = length, at, of
+    def __init__(
+        self, length: Callable[[], Any], at: Callable[[Any], Any], of: Any,
+        is_empty: Callable[[], bool] = lambda: False,
+    ) -> None:  # fmt: skip
+        self.length, self.at, self.of, self.is_empty = length, at, of, is_empty
 
     def __iter__(self) -> Any:
         return iter(self.of())
@@ -88,7 +93,8 @@ def each(values: Any, body: Callable[[Any], None]) -> None:
     if isinstance(values, Tabled) and values.is_native:
         each(values.walk().of(), body)  # type: ignore[attr-defined]
     elif isinstance(values, Walk):
-        run(0, values.length(), lambda n: body(values.at(n)))
+        if not values.is_empty():
+            run(0, values.length(), lambda n: body(values.at(n)))
     elif is_arrays(values):
         if values.kind is None:  # nothing was appended so far as tracing has come
             return

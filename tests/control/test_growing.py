@@ -308,3 +308,26 @@ def test_a_list_that_a_branch_holds_as_one_stays_one_in_the_loops_of_the_branch(
     np.testing.assert_allclose(compiled(table), solved(table), rtol=1e-13)
     with pytest.raises(ValueError, match="singular"):
         compiled(table * 0)
+
+
+def test_lists_to_which_nothing_is_ever_appended():
+    def empty(x: Any) -> Any:
+        q: list[Any] = []
+        for _ in range(1, len(x)):
+            if (x > 0).any():
+                continue
+            q.reverse()
+        pairs = [(v, n) for n, v in enumerate(q)], list(zip(q, [1, 2])), list(reversed(q))
+        return sum(q, 0.5), max(q, default=1.0), len(q), any(q), pairs
+
+    def largest(x: Any) -> Any:
+        q: list[Any] = []
+        for v in x:
+            if v < 0:
+                q.reverse()
+        return max(q)
+
+    x = np.arange(4.0)
+    assert mlc.jit(empty)(x) == empty(x)
+    with pytest.raises(ValueError, match="empty sequence"):
+        mlc.jit(largest)(x)

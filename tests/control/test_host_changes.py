@@ -352,3 +352,43 @@ def turned(count: int) -> Any:
 def test_arrays_of_pythons_own_are_changed_once() -> None:
     assert mlc.jit(turned, static_argnames="count")(90) == turned(90)
     assert mlc.jit(turned)(90) == turned(90)
+
+
+def shortened(x: Any) -> Any:
+    """Another list in the variable of this function, which the loop shortens too."""
+    q = [0.5, 2.0]
+
+    def cut() -> None:
+        nonlocal q
+        q = q[:5]
+
+    count = 0
+    while count < 1 and len(q) > 0.5:
+        count += 1
+        cut()
+        del q[:1]
+        x[0] += 1
+    return count, q
+
+
+class Held:
+    def __init__(self) -> None:
+        self.items = [0.5, 2.0]
+
+    def cut(self) -> None:
+        self.items = self.items[:5]
+        del self.items[:1]
+
+
+def shortened_in_an_object(x: Any) -> Any:
+    held, count = Held(), 0
+    while count < 1 and len(held.items) > 0.5:
+        count += 1
+        held.cut()
+        x[0] += 1
+    return count
+
+
+@pytest.mark.parametrize("function", [shortened, shortened_in_an_object])
+def test_what_each_iteration_changes_further(function: Any) -> None:
+    check_against_numpy(function, np.arange(3.0))
