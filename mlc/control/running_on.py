@@ -92,5 +92,5 @@ def raise_beyond(test: Callable[[], Any]) -> None:
 
 
 def _is_outside(read: Read) -> Any:
-    place = read.place.astype(np.int64)
-    return np.logical_or(np.less(place, -read.size), np.greater_equal(place, read.size))
+    place = read.place.astype(np.int64) + np.int64(read.size)  # less than 0 is much, unsigned
+    return np.greater_equal(place.astype(np.uint64), np.uint64(2 * read.size))
