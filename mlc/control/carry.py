@@ -83,13 +83,18 @@ def _carry(state: State, bodies: Sequence[Callable[[], None]]) -> Carried:
     noticed = [_noticed(body, hosts, state, strayed, moved) for body in bodies]
     try:
         with holding(hosts.iterators), region():
+            last: list[Any] = []
             if REPEATED.get():
-                made = _settled(state, noticed)
+                made = _settled(state, noticed, last)
                 if hosts.changes() and not state.is_branch:
                     between = HostState(*bodies)
                     made = _settled(state, noticed)
             else:
-                made, between, same = _settled_twice(state, noticed)
+                made, between, same = _settled_twice(state, noticed, last)
+            if strayed and not (moved or state.is_branch):
+                keys = {key_of(box) for _, box in strayed}
+                begun = [_begun_anew(body, hosts, keys) for body in bodies]
+                moved += [] if _is_same_from(state, begun, last, made) else keys
         _refuse_taken(hosts.took(), state.what)
     except Exception:
         hosts.undo()
@@ -146,6 +151,36 @@ def _noticed(
     return run
 
 
+def _begun_anew(
+    body: Callable[[], None], hosts: HostState, keys: Collection[Any]
+) -> Callable[[], None]:
+    """``body`` as the first iteration finds it: with what is one of ``keys`` as it was before."""
+
+    def run() -> None:
+        hosts.undo(keys)
+        body()
+
+    return run
+
+
+def _is_same_from(
+    state: State, bodies: Sequence[Callable[[], None]], last: Sequence[Any], made: Carried
+) -> bool:
+    """Whether ``bodies`` do in the first iteration what those do that ``made`` was traced from."""
+    token = REPEATED.set(True)
+    try:
+        plan, _findings().known, numbered = last
+        current().numbered.clear()
+        current().numbered.update(numbered)
+        first = _settled(state, bodies, None, plan.copy())
+    except NotNative:
+        return False
+    finally:
+        REPEATED.reset(token)
+    params = first.params, made.params
+    return all(same_graph(params, ends) for ends in zip(first.ends, made.ends))
+
+
 def _refuse_taken(iterator: Any, what: str) -> None:
     """HostStateError if tracing has taken items of an iterator: nobody can put them back."""
     if iterator is not None:
@@ -156,14 +191,13 @@ def _refuse_taken(iterator: Any, what: str) -> None:
 
 
 def _settled_twice(
-    state: State, bodies: Sequence[Callable[[], None]]
+    state: State, bodies: Sequence[Callable[[], None]], last: list[Any]
 ) -> tuple[Carried, HostState | None, bool]:
     """The second of two traces, what hosts held between them, and whether both are the same."""
     token = REPEATED.set(True)  # what is inside is compared along with this
     findings = _findings()
     findings.mark = next_cell()
     try:
-        last: list[Any] = []
         first = _settled(state, bodies, last)
         between = None if state.is_branch else HostState(*bodies)
         # The second begins with what the last run of the first knew: all that shows in the graph.

@@ -389,6 +389,35 @@ def shortened_in_an_object(x: Any) -> Any:
     return count
 
 
-@pytest.mark.parametrize("function", [shortened, shortened_in_an_object])
+def first_is_other(x: Any) -> Any:
+    is_first, count = True, 0
+
+    def begin() -> None:
+        nonlocal is_first
+        is_first = False
+
+    while count < 3 and x[count] < 2.5:
+        count += 1
+        x[0] += 3 if is_first else 1
+        begin()
+    return count
+
+
+def ends_after_one(x: Any) -> Any:
+    left, count = 3, 0
+
+    def end() -> None:
+        nonlocal left
+        left = 0
+
+    while x[count] < 1 and left > 0:
+        count += 1
+        end()
+    return count
+
+
+@pytest.mark.parametrize(
+    "function", [shortened, shortened_in_an_object, first_is_other, ends_after_one]
+)
 def test_what_each_iteration_changes_further(function: Any) -> None:
     check_against_numpy(function, np.arange(3.0))
