@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from ..ops.moving import length_from, moving_view, places_of
+from ..ops.closing import places_of
+from ..ops.moving import length_from, moving_view
 from ..tracer import tree
 from ..tracer.grown import Grown
 from ..tracer.tracer import Tracer

@@ -20,6 +20,7 @@ from ..errors import UnsupportedError
 from ..ir.expr import apply, cast, select
 from ..ops.op import CURRENT
 from ..te.tensor import Tensor
+from ..te.unset import unset
 from ..tracer import tree
 from ..tracer.grown import ROWS, Grown, Kind, Leaf, Tabled, room_now
 from ..tracer.storage import REGION as REGION
@@ -28,7 +29,6 @@ from ..tracer.tracer import Tracer
 from .guarding import FROZEN, INSIDE, LISTED, freeze, guarded
 from .item_kinds import are_numbers, column_of, is_one_array, joined, keep, kind_of, plain_of
 from .plan import NotNative, current
-from .region import unset
 from .shared_arrays import names_of
 from .spec import Spec
 from .values import tensor_of

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import int64
+from ..te.unset import unset
 from ..tracer.grown import Leaf
 from ..tracer.tracer import Tracer
 from .forms import native_for, native_while
@@ -32,7 +33,6 @@ from .list_rows import (
 from .list_steps import nothing_held, run
 from .lists import Growing
 from .plan import NotNative, current
-from .region import unset
 
 _NUMBER = Leaf((), int64, ((int64, False),), False)
 

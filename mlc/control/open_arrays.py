@@ -104,7 +104,8 @@ def as_opened(value: Any, before: Any = None) -> Any:
 def _in_room(part: Tracer, room: Any) -> Any:
     """All elements that ``part`` may have, in the memory of ``room`` if it is as large; those that
     it is the first of, if it is so still."""
-    from ..ops.moving import closed, moving_update, places_of
+    from ..ops.closing import closed, places_of
+    from ..ops.moving import moving_update
 
     count, *rest = part._seen[1].shape
     whole = part._trace.wholes.get(part._tensor)
@@ -186,7 +187,8 @@ def show(
 
 
 def _first_rows(whole: Any, count: Any, limit: int | None) -> Any:
-    from ..ops.moving import length_from, moving_view, places_of
+    from ..ops.closing import places_of
+    from ..ops.moving import length_from, moving_view
 
     parts = []
     if isinstance(count, Tracer):

@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..dtypes import DType, int64
+from ..dtypes import int64
 from ..errors import SourceLocation
 from ..ir.grids import Grid
-from ..ir.program import Buffer, Program, Seq
+from ..ir.program import Buffer, Program
 from ..records import dataclass
 from ..te.extent import Extent
 from ..te.tensor import Call, Compute, Constant, Placeholder, Tensor
+from ..te.unset import is_unset
 
 Bound = Tensor | int
-UNSET = "unset"
 _NEVER = 1 << 62
 
 
@@ -192,18 +192,6 @@ def call_region(
         Tensor(f"{name}_{label}", t.shape, t.dtype, op, n)
         for n, (t, label) in enumerate(zip(init, names, strict=True))
     )
-
-
-def is_unset(tensor: Tensor) -> bool:
-    """Whether ``tensor`` is an array of which no element has a value yet."""
-    return isinstance(tensor.op, Call) and tensor.op.op == UNSET
-
-
-def unset(shape: tuple[int, ...], dtype: DType) -> Tensor:
-    """An array of which no element has a value yet; nobody spends time on making it."""
-    made = Buffer("rows", shape, dtype)
-    program = Program(UNSET, (made,), Seq(()), 1, {"unsafe": True})
-    return Tensor(UNSET, shape, dtype, Call(program, (), UNSET))
 
 
 def param(name: str, like: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import int64
+from ..te.unset import unset
 from ..tracer import tree
 from ..tracer.concrete import known
 from ..tracer.grown import Grown, Leaf, RoomWanted, room_now
@@ -44,7 +45,6 @@ from .list_rows import (
 from .list_steps import note_full, rows_of, run
 from .lists import Growing
 from .plan import NotNative, current
-from .region import unset
 from .shared_arrays import names_of
 from .spec import Spec
 from .values import tensor_of

@@ -28,9 +28,11 @@ from ..ir.program import (
 from ..ir.rewrite import loads_of, substitute, substitute_loads
 from ..te.extent import Extent
 from ..te.tensor import Call, Compute, Tensor
+from ..te.unset import is_unset
+from .changing import place_to_change
 from .evaluations import shape_of
 from .nests import Span, reduce_nest, renamed, shortened, store_nest
-from .region import Body, RegionCall, inputs_of, is_unset
+from .region import Body, RegionCall, inputs_of
 from .update import Stored, Update, beyond_kept, find_update, is_apart, same, whole_in
 from .waiting import NEVER, is_lazy
 from .write_regions import write_nested, write_region
@@ -258,7 +260,7 @@ class Writer:
                 case RegionCall():
                     write_nested(self, op, made[op], position)
                 case Call():
-                    self.call(op, made[op])
+                    self.call(op, made[op], position)
                 case Compute():
                     self.compute(op, made[op], position)
         if targets is None:
@@ -430,7 +432,7 @@ class Writer:
             self.stored[source] = Stored(target, whole, place)
         return True
 
-    def call(self, op: Call, tensors: list[Tensor]) -> None:
+    def call(self, op: Call, tensors: list[Tensor], position: int) -> None:
         """A program that is an operation, with its params in their places."""
         if is_unset(tensors[0]):
             self.begun(tensors[0])
@@ -449,16 +451,22 @@ class Writer:
                 self.emit(Store(made, (), self.exprs[tensor]))
                 places[buffer] = Place(made)
         by_index = {t.index: t for t in tensors}
+        body, target = place_to_change(self, op, position)
         for n, buffer in enumerate(program.params[len(op.inputs) :]):
-            made = Buffer(self.name(buffer.name), buffer.shape, buffer.dtype, scope=Scope.SHARED)
-            self.temps.append(made)
+            if target is not None:
+                made = target
+            else:
+                made = Buffer(
+                    self.name(buffer.name), buffer.shape, buffer.dtype, scope=Scope.SHARED
+                )
+                self.temps.append(made)
             places[buffer] = Place(made)
             if n not in by_index:
                 continue
             self.where[by_index[n]] = made
             self.owned.add(made)
         self.guard(program, places)
-        self.emit(replace_buffers(program.body, places))
+        self.emit(replace_buffers(body, places))
         for tensor in by_index.values():
             if not tensor.shape:
                 made = self.where.pop(tensor)

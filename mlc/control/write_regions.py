@@ -11,9 +11,10 @@ from ..ir.expr import Expr, Var, apply, as_expr, cast, const, load
 from ..ir.program import Buffer, For, If, Seq, Stmt, Store, While, seq
 from ..ir.rewrite import loads_of
 from ..te.tensor import Tensor
+from ..te.unset import is_unset
 from . import region as regions
 from .nests import shortened
-from .region import Body, RegionCall, captured_by, is_unset
+from .region import Body, RegionCall, captured_by
 
 if TYPE_CHECKING:
     from .write import Writer

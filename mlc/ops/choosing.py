@@ -26,11 +26,12 @@ from ..ir.grids import Grid
 from ..ir.program import Buffer, Program, Region
 from . import arithmetic, logic
 from .broadcast import as_axis, as_tensor, shape_of, size_of
+from .closing import closed
 from .create import zeros
 from .elementwise import astype
 from .index import getitem, take
 from .join import stack
-from .moving import closed, is_inside_loop
+from .moving import is_inside_loop
 from .op import CURRENT, implements, op, why_unrolled
 from .programs import Writer
 from .promotion import dtype_of
@@ -97,9 +98,10 @@ def no_room(name: str, size: int) -> str:
 
 
 @op
-def places_where(x: Any, *, size: int, fill: int, name: str) -> Any:
-    """The places in the 1-d ``x`` that are not 0, in order, then ``fill``. More than there is room
-    for end the call, or are left out if ``name``, which says of what, is empty."""
+def places_where(x: Any, *, size: int, fill: int | None, name: str) -> Any:
+    """The places in the 1-d ``x`` that are not 0, in order, then ``fill``, or anything at all if
+    that is None. More than there is room for end the call, or are left out if ``name``, which says
+    of what, is empty."""
     x = as_tensor(x)
     n = x.shape[0]
     w = Writer("nonzero")
@@ -115,16 +117,17 @@ def places_where(x: Any, *, size: int, fill: int, name: str) -> Any:
         _write_places(w, source, out, count)
     if full is not None:
         w.insist(full, count[()] <= size)
-    with w.repeat(count[()] < size):
-        w.store(out, (count[()],), const(fill))
-        w.set(count, count[()] + 1)
+    if fill is not None:
+        with w.repeat(count[()] < size):
+            w.store(out, (count[()],), const(fill))
+            w.set(count, count[()] + 1)
     sentence = "" if full is None else no_room(name, size)
     given = x.dtype
 
     def on_grid() -> Grid:
         from .grid_places import places_on_grid
 
-        return places_on_grid(n, given, size, fill, sentence)
+        return places_on_grid(n, given, size, fill or 0, sentence)
 
     return w.call(x, on_grid=on_grid if n and size else None)
 
@@ -198,13 +201,24 @@ def places_held(name: str, a: Any, size: Any, fill: int) -> Any:
     flat = astype(ravel(a), dtype=boolean)
     if size is None and is_inside_loop():
         flat = closed(flat, fill=False)
-        places = places_where(flat, size=shape_of(flat)[0], fill=int(fill), name="")
+        places = places_where(flat, size=shape_of(flat)[0], fill=None, name="")
         return getitem(places, slice(None, count_nonzero(flat)))
     room, found = room_found(name, size, lambda: count_nonzero(flat))
     if room is not None:
         return places_where(flat, size=room, fill=int(fill), name=name)
     # Where another number is found than in the trace, the call goes to other code in the end.
     return places_where(flat, size=found, fill=int(fill), name="")
+
+
+def elements_held(whole: Any, mask: Any) -> Any:
+    """The elements of ``whole`` where ``mask`` holds, in a native loop: as many as it says. The
+    first of ``whole`` belong to the mask, in C order."""
+    from .reduce import count_nonzero
+
+    held = closed(astype(ravel(mask), dtype=boolean), fill=False)
+    room = shape_of(held)[0]
+    made = elements_where(getitem(ravel(whole), slice(room)), held, size=room)
+    return getitem(made, slice(None, count_nonzero(held)))
 
 
 @chosen_by_data(np.flatnonzero)

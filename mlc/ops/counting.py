@@ -17,10 +17,11 @@ from ..te.extent import is_open
 from ..te.tensor import Compute, Tensor
 from . import arithmetic, logic
 from .broadcast import as_tensor, element, shape_of, size_of
+from .closing import closed
 from .elementwise import astype, rounded_product, select_where
 from .index import getitem
 from .insisting import insisted
-from .moving import closed, is_inside_loop
+from .moving import is_inside_loop
 from .op import CURRENT, implements, op
 from .programs import Writer, threads
 from .promotion import common_dtype, dtype_of

@@ -22,7 +22,7 @@ from ..ir.bounds import interval
 from ..ir.expr import Cast, Const, Expr, Load, Var, apply, as_expr, cast, const, select
 from ..ir.rewrite import substitute_loads
 from ..ir.simplify import simplify
-from ..te.extent import Extent, is_open
+from ..te.extent import Extent
 from ..te.tensor import Compute, Tensor
 from .aliasing import View
 from .broadcast import as_tensor, element
@@ -468,29 +468,3 @@ def length_of(extent: Extent) -> Any:
     """The length as a value of the trace."""
     trace: Any = CURRENT.get()
     return trace.wrap(extent.length)
-
-
-def closed(x: Any, *, fill: Any) -> Any:
-    """All elements that ``x`` may have: ``fill`` in place of those that it has not."""
-    from .broadcast import shape_of
-    from .create import filled
-    from .promotion import dtype_of
-
-    shape = shape_of(x)
-    if not is_open(shape):
-        return x
-    whole = filled(fill, shape=tuple(map(int, shape)), dtype=dtype_of(x))
-    return moving_update(whole, [], x, items=places_of(shape))
-
-
-def places_of(shape: Sequence[Any]) -> Items:
-    """The items that name all places of an array of ``shape``, sizes of which may be open."""
-    return tuple(("from", 0, 1, n) if isinstance(n, Extent) else (0, 1, n) for n in shape)
-
-
-def opened_like(x: Any, like: Any) -> Any:
-    """As much of ``x``, 1-d, as ``like`` has, whose length may be open."""
-    from .broadcast import shape_of
-
-    extent: Any = shape_of(like)[0]
-    return moving_view(x, [], items=places_of([extent])) if isinstance(extent, Extent) else x

@@ -23,9 +23,9 @@ from ..te.extent import Extent
 from ..te.inline import resolve_loads
 from ..te.tensor import Compute
 from .broadcast import Shape, as_tensor, broadcast_shape, element, shape_of, size_of
+from .closing import closed
 from .elementwise import astype
 from .index import Items, result_layout
-from .moving import closed
 from .op import UFUNCS, Op, op
 from .programs import Writer, beside, nested, threads
 from .promotion import dtype_of, ufunc_dtypes
@@ -134,8 +134,8 @@ def put_at(x: Any, indices: Any, value: Any, *, items: Items, ufunc: Any) -> Any
     x, tensors = as_tensor(x), [as_tensor(t) for t in indices]
     value, length = as_tensor(value), _open_length([t.shape for t in tensors])
     if length is not None:
-        tensors = [as_tensor(closed(t, fill=0)) for t in tensors]
-        value = as_tensor(closed(value, fill=0))
+        tensors = [as_tensor(closed(t, fill=None)) for t in tensors]
+        value = as_tensor(closed(value, fill=None))
     spread, at, part = result_layout(items, [t.shape for t in tensors])
     is_put = ufunc is None or ufunc.nin == 1
     value = as_tensor(astype(value, dtype=x.dtype) if is_put else _typed(ufunc, x, value))

@@ -15,11 +15,12 @@ from . import logic
 from .arithmetic import maximum
 from .broadcast import as_tensor, shape_of, size_of
 from .choosing import chosen_by_data, compress, no_room, places_held, room_found
+from .closing import closed, opened_like
 from .elementwise import astype, select_where
 from .index import getitem, take
 from .join import concatenate
 from .membership import isin
-from .moving import closed, greatest, is_inside_loop, length_of, opened_like
+from .moving import greatest, is_inside_loop, length_of
 from .op import op
 from .programs import Writer
 from .promotion import common_dtype, dtype_of

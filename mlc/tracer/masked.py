@@ -73,8 +73,12 @@ class Masked(NDArrayOperatorsMixin):
             places = places_of(self._mask)
             if places is None and not is_inside_loop():
                 self._refuse()
-            places = np.flatnonzero(self._mask) if places is None else places
             shape, depth = self._values.shape, self._mask.ndim
+            if is_inside_loop() and shape == self._mask.shape and _is_moved(self._values):
+                self._made = _chosen_now(self._values, self._mask)
+                self._made_at = next_cell()
+                return self._made
+            places = np.flatnonzero(self._mask) if places is None else places
             if shape == self._mask.shape and not is_inside_loop():
                 self._made = _chosen(self._values, self._mask, places)
             else:
@@ -271,14 +275,37 @@ class Masked(NDArrayOperatorsMixin):
 
 def _chosen(values: Any, mask: Any, places: Any) -> Any:
     """The elements at the ``places`` where the mask of their shape holds."""
-    from ..dtypes import as_dtype
-    from ..intrinsics.sorting import has_compress
     from ..ops.choosing import elements_where
 
     flat = np.reshape(values, -1)
-    if values.dtype.kind == "c" or not has_compress(as_dtype(values.dtype)):
+    if not _is_compressed(values):
         return np.take(flat, places, axis=0)
     return elements_where(flat, np.reshape(mask, -1), size=places.shape[0])
+
+
+def _is_compressed(values: Any) -> bool:
+    """Whether this machine has instructions that move chosen elements of such arrays together."""
+    from ..dtypes import as_dtype
+    from ..intrinsics.sorting import has_compress
+
+    return values.dtype.kind != "c" and has_compress(as_dtype(values.dtype))
+
+
+def _is_moved(values: Any) -> bool:
+    """Whether elements are moved together in a loop. Of integers nobody would know any more how
+    large they are."""
+    return values.dtype.kind == "f" and _is_compressed(values)
+
+
+def _chosen_now(values: Any, mask: Any) -> Any:
+    """The elements where the mask of their shape holds, in a native loop: as many as it says."""
+    from ..ops.choosing import elements_held
+    from ..ops.closing import closed
+
+    whole = values._trace.wholes.get(values._tensor)
+    return elements_held(
+        closed(values, fill=None) if whole is None else values._trace.wrap(whole), mask
+    )
 
 
 def solid(value: Any) -> Any:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import BoundsError, UnsupportedError
-from ..ops.moving import closed, is_inside_loop
+from ..ops.closing import closed
+from ..ops.moving import is_inside_loop
 from ..ops.op import CURRENT
 from ..te.extent import Extent
 from .masked import Masked, places_of, same_mask, split_key, spread_over, wide

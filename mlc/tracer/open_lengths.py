@@ -19,7 +19,8 @@ from ..dtypes import boolean
 from ..errors import UnsupportedError
 from ..ir.rewrite import loads_of
 from ..ops.broadcast import as_axes
-from ..ops.moving import closed, moving_view, places_of
+from ..ops.closing import closed, places_of
+from ..ops.moving import moving_view
 from ..ops.op import NUMPY_FUNCTIONS
 from ..te.extent import Extent, is_open
 from .noting import note_error

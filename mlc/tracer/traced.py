@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from .. import te
-from ..ops.moving import closed
 from ..records import dataclass, replace
 from ..te.extent import Extent, is_open
 from ..te.tensor import Call, Compute, Constant, Placeholder, Tensor
@@ -292,6 +291,8 @@ class _Outputs:
 
         number = lambda size: self.current(number_of(size, self.trace))
         sizes = tuple(number(n) if isinstance(n, Extent) else None for n in tensor.shape)
+        from ..ops.closing import closed
+
         whole = closed(self.trace.wrap(tensor), fill=0)
         return Result("open", (self.current(whole), sizes))
 
