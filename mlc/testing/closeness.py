@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 
 DIFFERENCES = frozenset({"add", "sub", "iadd", "isub", "subtract"})
@@ -94,6 +95,21 @@ def scattered(
     errors = source.choice([-1.0, 1.0], rest.shape) * 2.0 ** -source.uniform(0, 12, rest.shape)
     made = np.where(rest, found * errors, found).astype(found.dtype)
     return made if isinstance(found, np.ndarray) else made[()]
+
+
+def single(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    """What ``function`` sums in bfloat16, summed in float32 and rounded once, as NumPy does
+    float16: term after term, so few digits lose a part of each. None for other sums."""
+    owner = getattr(function, "__self__", None)
+    given = [a for a in (owner, *args) if isinstance(a, np.ndarray)]
+    if function.__name__ not in _SUMMED or kwargs or not given:
+        return None
+    if any(a.dtype != ml_dtypes.bfloat16 for a in given):
+        return None
+    if isinstance(owner, np.ndarray):
+        function = getattr(owner.astype(np.float32), function.__name__)
+    wide = [a.astype(np.float32) if isinstance(a, np.ndarray) else a for a in args]
+    return np.asarray(function(*wide)).astype(ml_dtypes.bfloat16)[()]
 
 
 def _magnitudes(value: Any) -> Any:

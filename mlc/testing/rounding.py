@@ -26,6 +26,7 @@ from .closeness import (
     limits,
     met,
     scattered,
+    single,
 )
 from .instrumenting import HELPER, instrumented
 from .open_order import EXTREMES, PARTITIONS, parts_shuffled, zeros_signed
@@ -257,8 +258,10 @@ class Shaker:
         if sums and kwargs.get("out") is None:
             result = self.any_order((owner, *args), result)
         if name in SUMS:
+            widened = single(function, args, kwargs) if self.meets else None
+            if widened is not None:
+                return self.value(widened)
             result = scattered(function, args, kwargs, result, self.source)
-        if name in SUMS:
             result = self.of_whole_numbers((owner, *args), result)
         if name in PARTITIONS:
             return parts_shuffled(owner, args, kwargs, result, self.source)

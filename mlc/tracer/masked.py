@@ -74,7 +74,7 @@ class Masked(NDArrayOperatorsMixin):
             if places is None and not is_inside_loop():
                 self._refuse()
             shape, depth = self._values.shape, self._mask.ndim
-            if is_inside_loop() and shape == self._mask.shape and _is_moved(self._values):
+            if places is None and shape == self._mask.shape and _is_moved(self._values):
                 self._made = _chosen_now(self._values, self._mask)
                 self._made_at = next_cell()
                 return self._made

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 
 import mlc
 import mlc.testing
 from mlc import te
+from mlc.testing.closeness import single
 from mlc.testing.comparing import copied, differs
 from mlc.testing.rounding import shaken
 
@@ -285,3 +287,12 @@ def test_options_that_say_nothing_are_refused(options: Any, text: str) -> None:
 def test_what_is_no_schedule_is_refused() -> None:
     with pytest.raises(mlc.ArgumentError, match="wants a program and then a schedule of it"):
         mlc.testing.check_schedule(lambda x: x, 3)  # type: ignore[arg-type]
+
+
+def test_sums_of_bfloat16_are_those_of_float32() -> None:
+    x = np.random.default_rng(42).normal(size=85).astype(ml_dtypes.bfloat16)
+    exact = np.float32(x.astype(np.float32).mean()).astype(ml_dtypes.bfloat16)
+    assert abs(float(x.mean()) - float(exact)) > abs(float(exact))  # NumPy's own loses digits
+    assert single(x.mean, (), {}) == exact == single(np.mean, (x,), {})
+    assert single(np.mean, (x.astype(np.float16),), {}) is None
+    assert single(np.exp, (x,), {}) is None
