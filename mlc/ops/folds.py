@@ -14,7 +14,7 @@ from ..ir.combiner import Combiner, make_combiner
 from ..ir.expr import apply
 from ..te.construct import reduce_with
 from . import logic
-from .arithmetic import absolute, add, subtract
+from .arithmetic import absolute, add, multiply, subtract
 from .broadcast import as_tensor, is_only_axis, shape_of, size_of, strict_axes
 from .calculus import as_array
 from .combining import FOLDED
@@ -29,8 +29,8 @@ from .reduceat import runs
 from .shape import reshape, transpose
 
 _BITS = {"bitand": -1, "bitor": 0, "bitxor": 0}  # and what changes no bit
-_LOGARITHMS: dict[np.ufunc, tuple[Any, Any]] = {
-    np.logaddexp: (np.exp, np.log), np.logaddexp2: (np.exp2, np.log2)
+_LOGARITHMS: dict[np.ufunc, tuple[Any, Any, float]] = {  # and 1 in units of the logarithm
+    np.logaddexp: (np.exp, np.log, 1.0), np.logaddexp2: (np.exp2, np.log2, np.log2(np.e))
 }  # fmt: skip
 
 
@@ -104,12 +104,20 @@ def reduce_bits(x: Any, *, fn: str, axes: tuple[int, ...], keepdims: bool) -> An
 
 def _log_of_sum(rows: Any, ufunc: np.ufunc) -> Any:
     """Of what ``rows`` are logarithms of: they are added up at once, in proportion to the greatest
-    of a row (where that is finite), which no exponential overflows of."""
-    exponential, logarithm = _LOGARITHMS[ufunc]
+    of a row (where that is finite), which no exponential overflows of. The others are added up on
+    their own: beside 1 the small ones would lose their digits."""
+    exponential, logarithm, unit = _LOGARITHMS[ufunc]
+    at = argmax(rows, axis=-1, keepdims=True)
     top = np.max(rows, axis=-1, keepdims=True)
-    base = select_where(logic.isfinite(top), top, 0)
-    total = np.sum(exponential(subtract(rows, base)), axis=-1)
-    return add(logarithm(total), getitem(base, (..., 0)))
+    is_finite = logic.isfinite(top)
+    base = select_where(is_finite, top, 0)
+    parts = exponential(subtract(rows, base))
+    is_top = logic.equal(np.arange(shape_of(rows)[-1]), at)
+    rest = np.sum(select_where(is_top, 0, parts), axis=-1)
+    first = exponential(subtract(top, base))[..., 0]
+    beside = multiply(np.log1p(rest), np.asarray(unit, dtype_of(rows).numpy))
+    found = select_where(is_finite[..., 0], beside, logarithm(add(first, rest)))
+    return add(found, getitem(base, (..., 0)))
 
 
 for _ufunc, _fn in FOLDED.items():

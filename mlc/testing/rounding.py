@@ -63,6 +63,10 @@ NORMWISE = frozenset({
 COMPUTED_EDGES = frozenset({"mean", "linear_ramp"})  # modes of np.pad that round
 MAGNITUDES = frozenset({"abs", "absolute", "sign"})  # of complex numbers, which round
 POWERS = frozenset({"power", "float_power", "pow"})
+PRODUCTS = frozenset({
+    "mul", "truediv", "imul", "itruediv", "multiply", "divide", "true_divide", "square",
+    "reciprocal",
+})  # fmt: skip
 # Between two numbers of their first argument; of whole numbers, too.
 BETWEEN = frozenset({"quantile", "percentile", "nanquantile", "nanpercentile"})
 
@@ -143,6 +147,27 @@ class Shaker:
         made = np.asarray(result * np.exp(size * (real + 1j * imag)), dtype)
         return made if isinstance(result, np.ndarray) else made[()]
 
+    def of_parts(self, result: Any, least: float = 0.0) -> Any:
+        """``result``, if it is complex, with errors in proportion to its size, or to ``least``, in
+        each of its parts: ``x * x - y * y`` is 0 or what is left of a rounded product."""
+        if not isinstance(result, (np.ndarray, np.generic)) or result.dtype.kind != "c":
+            return result
+        sizes = np.maximum(np.where(np.isfinite(result), np.abs(result), 0.0), least)
+        real, imag = self.source.uniform(-UNITS, UNITS, (2, *sizes.shape)) * sizes
+        eps = max(float(limits(result.dtype).eps), self.unit)
+        made = np.asarray(result + eps * (real + 1j * imag), result.dtype)
+        return made if isinstance(result, np.ndarray) else made[()]
+
+    def beside(self, heights: Any, weights: Any) -> Any:
+        """``heights``, differences of running sums of ``weights``, with the errors of those."""
+        if not is_inexact(heights.dtype):
+            return heights
+        with np.errstate(all="ignore"):
+            total = float(np.abs(weights).sum(dtype=np.float64))
+        unit = float(limits(heights.dtype).eps) * (total if np.isfinite(total) else 0.0)
+        noise = self.source.uniform(-UNITS, UNITS, heights.shape) * unit
+        return np.asarray(heights + noise, heights.dtype)
+
     def any_order(self, operands: Sequence[Any], result: Any) -> Any:
         """``result``, a sum of products, with what another order of its operations may make of
         elements that are no numbers: sums may overflow on the way, products may vanish, and in
@@ -214,6 +239,8 @@ class Shaker:
             found = self.any_order((one, two), found)
         if self.meets and name in DIFFERENCES:
             found = cancelled(name, one, two, found, self.unit)
+        if name in PRODUCTS:
+            found = self.of_parts(found)
         return self.value(self.power(one, two, found) if name == "pow" else found)
 
     def augment(self, name: str, value: Any, other: Any) -> Any:
@@ -270,9 +297,14 @@ class Shaker:
             return result + places.astype(result.dtype)  # no order, no place in it
         if name == "histogram" and kwargs.get("weights") is not None:  # differences of sums
             heights = self.any_order((args[0], kwargs["weights"]), result[0])
+            heights = self.beside(heights, kwargs["weights"])
             result = (heights, *result[1:])
         if name in POWERS and len(args) == 2 and not kwargs:
             return self.value(self.power(*args, result))
+        if kwargs.get("out") is None and name in PRODUCTS:
+            result = self.of_parts(result)
+        elif kwargs.get("out") is None and name == "log1p":
+            result = self.of_parts(result, least=1.0)
         texts = {v for v in (*args, *kwargs.values()) if isinstance(v, str)}
         if name == "pad" and texts & COMPUTED_EDGES:
             return self.value(function(*map(self.value, args), **kwargs))

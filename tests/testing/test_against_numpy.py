@@ -296,3 +296,21 @@ def test_sums_of_bfloat16_are_those_of_float32() -> None:
     assert single(x.mean, (), {}) == exact == single(np.mean, (x,), {})
     assert single(np.mean, (x.astype(np.float16),), {}) is None
     assert single(np.exp, (x,), {}) is None
+
+
+def test_parts_of_complex_products_are_as_exact_as_the_product() -> None:
+    z = np.array([2.993424750159363 * (1 + 1j)])
+    sizes = [shaken(lambda z: z * z, seed)(z)[0] for seed in range(6)]
+    assert all(0 < abs(s.real) < 9 * np.finfo(float).eps * abs(s) for s in sizes)
+    small = np.array([-0.000654405376628748 * (1 + 1j)])
+    errors = [shaken(np.log1p, seed)(small)[0] - np.log1p(small)[0] for seed in range(6)]
+    assert max(map(abs, errors)) > 0.1 * np.finfo(float).eps > 0.01 * max(map(abs, errors))
+
+
+def test_weighted_histograms_are_differences_of_running_sums() -> None:
+    x = np.array([-900.0, 1.0, 900.0])
+    found = [
+        shaken(lambda x: np.histogram(x, [-1e3, 0, 2, 1e3], weights=abs(x))[0], n)(x)[1]
+        for n in range(6)
+    ]
+    assert 1e-15 < max(abs(v - 1) for v in found) < 1800 * 9 * np.finfo(float).eps
