@@ -30,6 +30,7 @@ from .carry import NotNative, State, carry, current
 from .condition_reads import Read, reading
 from .draws import drawn_along, drawn_in_loop, drawn_nowhere
 from .failing import WHILES
+from .leaving import check_goes_on
 from .plan import alone
 from .raised import agree, noting
 from .recursion import counting_calls
@@ -263,6 +264,8 @@ def _native_for(
     carried = carry(state, [once] if test is None else [once, check])
     params = (index, *carried.params)
     condition = None if test is None else Body(params, tuple(tests[-1]))
+    if tests and state.is_entered and isinstance(first, int):
+        check_goes_on(index, first, carried, tests[-1][0])
     region = For(bounds[0], bounds[1], step, Body(params, tuple(carried.ends[0])), condition)
     results = call_region(region, carried.init, carried.labels, "loop", user_location())
     drawn_in_loop(along, steps)

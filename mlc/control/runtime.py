@@ -47,6 +47,7 @@ from .handing import returned as returned
 from .handing import takes_none as takes_none
 from .hosts import hosts_in
 from .iterators import refuse_taking
+from .leaving import LeavesAtOnceError
 from .list_loops import is_table, open_rows_of, steady, walk, walk_of, walk_rows
 from .lists import truth as truth
 from .logic import and_ as and_
@@ -347,6 +348,8 @@ def _try_native(
     if problem is None:
         return first_apart(missing)
     # Outside of the handler: what the iterations raise by themselves does not come of ``problem``.
+    if isinstance(problem, LeavesAtOnceError):
+        return first_apart(None)
     if isinstance(problem, BeginsAsNone) and apart < _MOST_APART and len(source) > 1:
         return first_apart(None)
     if test is not None or not source:

@@ -17,6 +17,7 @@ from mlc.testing.comparing import compare, copied, run
 from mlc.testing.rounding import shaken
 
 from .compare import check
+from .overlaps import reading_first
 from .program import NumPyProgram, defined, draw_program
 
 PROGRAMS = 160
@@ -420,3 +421,30 @@ def test_sums_of_large_whole_numbers_are_rounded_as_they_are_kept() -> None:
     )
     assert kind(np.array([11, 2**63 - 2, 0, 2 - 2**63, -11])) == "same"
     assert kind(np.array([11, 2**20, 0, -(2**20), -11])) == "different"
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("v = a0[::-1]\na0[a0 < 1e3] = v\nt0 = a0 * 1", "unstable"),
+        (
+            "v = np.resize(a0, (17, 40))\nt0 = v.T @ v[:, :19]\n"
+            "np.concatenate([t0[1:], t0[:1]], out=t0)",
+            "unstable",
+        ),
+        ("t0 = a0 * 2\nt0[1:] = t0[:-1]", "same"),
+    ],
+)
+def test_what_numpy_reads_after_it_was_written_says_nothing(text: str, kind: str) -> None:
+    program = NumPyProgram((text,), (np.arange(1.0, 8),), ("t0",))
+    assert check(program).kind == kind
+
+
+def test_wrong_overlapping_writes_are_called_different() -> None:
+    source, names = reading_first("def program(x):\n    x[1:] = x[:-1]\n    return x,\n")
+    x = np.arange(1.0, 8)
+    assert np.array_equal(defined(source, **names)(x.copy())[0], [1, 1, 2, 3, 4, 5, 6])
+    wrong = lambda x: (np.full_like(x, x[0]),)  # each read after the write before it
+    program = NumPyProgram(("a0[1:] = a0[:-1]",), (x,), ("a0",))
+    near = lambda _: program.function()
+    assert compare(wrong, program.function(), near, (x,)).kind == "different"
