@@ -23,6 +23,7 @@ _SUMMED = frozenset({
 })  # fmt: skip
 RAISED = "_mlc_raised_by_the_function"  # attribute of errors that the function itself ends with
 _UNITS = 8.0  # in the last place of the larger number: both may be off by 4
+_LEVEL = 32.0  # times as much is between what several operations have computed
 
 
 def is_inexact(dtype: np.dtype[Any]) -> bool:
@@ -56,6 +57,18 @@ def met(one: Any, two: Any, unit: float = 0.0) -> Any:
     except np.exceptions.DTypePromotionError:  # bfloat16 and int64, which NumPy compares as these
         dtype = wide
     return np.where(near, np.asarray(two).astype(dtype), np.asarray(one).astype(dtype))
+
+
+def level(rows: Any, is_by_row: bool, unit: float = 0.0) -> Any:
+    """``rows`` of observations (columns, if not ``is_by_row``), each all equal where no more than
+    the errors of some operations are between them."""
+    if not isinstance(rows, np.ndarray) or not rows.size or not _is_rounded(rows):
+        return rows
+    unit = _LEVEL * max(unit, _eps(rows))
+    first = rows[..., :1] if is_by_row or rows.ndim == 1 else rows[:1]
+    flat = met(rows, np.broadcast_to(first, rows.shape), unit)
+    axis = -1 if is_by_row or rows.ndim == 1 else 0
+    return np.where((flat == first).all(axis=axis, keepdims=True), flat, rows)
 
 
 def cancelled(name: str, one: Any, two: Any, found: Any, unit: float = 0.0) -> Any:

@@ -23,6 +23,7 @@ from .closeness import (
     RAISED,
     cancelled,
     is_inexact,
+    level,
     limits,
     met,
     scattered,
@@ -253,6 +254,10 @@ class Shaker:
                 found = rest
             elif rest is not found:
                 found[...] = rest
+        if name in PRODUCTS and found is value and isinstance(value, np.ndarray):
+            value[...] = self.of_parts(value)
+        elif name in PRODUCTS:
+            found = self.of_parts(found)
         return self.in_place(found) if found is value else self.value(found)
 
     def augment_item(self, name: str, owner: Any, index: Any, other: Any) -> None:
@@ -273,7 +278,9 @@ class Shaker:
             unit, self.unit = self.unit, max(self.unit, _unit(kwargs.get("dtype")))
             if name in SUMS and isinstance(owner, np.ndarray):
                 function = getattr(self.value(owner), name)
-            shake = self.normwise if name in NORMWISE else self.value
+            shake: Any = self.normwise if name in NORMWISE else self.value
+            if name == "corrcoef" and self.meets:  # of what varies by errors alone there is none
+                shake = lambda a: level(a, kwargs.get("rowvar", True), self.unit)
             args = tuple([list(map(shake, a)) if type(a) is list else shake(a) for a in args])
             self.unit = unit
         meets = self.meets and isinstance(function, np.ufunc) and len(args) == 2

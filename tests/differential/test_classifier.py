@@ -448,3 +448,19 @@ def test_wrong_overlapping_writes_are_called_different() -> None:
     program = NumPyProgram(("a0[1:] = a0[:-1]",), (x,), ("a0",))
     near = lambda _: program.function()
     assert compare(wrong, program.function(), near, (x,)).kind == "different"
+
+
+@pytest.mark.parametrize(
+    ("text", "values", "is_open"),
+    [
+        ("t0 = np.isnan(np.corrcoef(a0))", [1.0, 1 + 2e-16, 1], True),
+        ("t0 = np.isnan(np.corrcoef(a0))", [1.0, 1.001, 1], False),
+        ("a0 *= a0[::-1]\nt0 = a0[0] < 0", [1.3 + 1.3j], True),
+        ("a0 *= a0[::-1]\nt0 = a0[0] < 0", [1.3 + 1.2j], False),
+    ],
+)
+def test_what_errors_alone_decide_is_open(text: str, values: Any, is_open: bool) -> None:
+    function = NumPyProgram((text,), (np.array(values),), ("t0",)).function()
+    with np.errstate(all="ignore"):
+        found = {bool(shaken(function, seed)(np.array(values))[0]) for seed in range(6)}
+    assert (len(found) == 2) is is_open
