@@ -8,7 +8,8 @@ from collections.abc import Iterator
 WIDTH = 100
 _STEP = 4  # columns that a line is indented by where it goes on
 _OPEN, _CLOSE = "([{", ")]}"
-_TOKENS = re.compile(r'"(?:\\.|[^"\\])*"|[][(){}]|, | [-+*/%]?= | (?=&& |\|\| |\? |: |\+ |- |\* )')
+_WHOLE = r'"(?:\\.|[^"\\])*"|\w<[\w, ]*>'  # texts, and what templates are told
+_TOKENS = re.compile(_WHOLE + r"|[][(){}]|, | [-+*/%]?= | (?=&& |\|\| |\? |: |\+ |- |\* )")
 _LAST = 3
 _RANKS = {"&": 1, "|": 1, "?": 0, ":": 0, "+": 2, "-": 2}  # by what the next line begins with
 
@@ -61,7 +62,7 @@ def _best_cut(line: str, width: int, depth: int) -> tuple[int, int]:
             depth += 1
         elif text in _CLOSE:
             depth -= 1
-        elif end > start and not text.startswith('"'):
+        elif end > start and text[-1] not in '">':
             rank = _RANKS.get(line[end], _LAST) if text == " " else 0
             key = (depth, rank, -end)
             if best is None or key < best:

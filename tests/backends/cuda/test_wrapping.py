@@ -41,3 +41,8 @@ def test_only_space_is_another(f, dtype) -> None:
     assert max(map(len, source.split("\n"))) > 150 and max(map(len, shown.split("\n"))) <= 100
     code = [[s for s in text.split("\n") if not s.startswith("//")] for text in (shown, source)]
     assert "".join(code[0]).replace(" ", "") == "".join(code[1]).replace(" ", "")
+
+
+def test_what_templates_are_told_stays_together() -> None:
+    line = f"  a[{'i + ' * 20}mlc_mix<128, 2>(b * 128 + c * 4)] = d;"
+    assert "mlc_mix<128, 2>(" in wrap_lines(line)
