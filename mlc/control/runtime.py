@@ -18,7 +18,7 @@ from ..tracer.changing import Flat
 from ..tracer.concrete import all_known, known
 from ..tracer.creation import stand_in as stand_in
 from ..tracer.grown import is_arrays, rows_wanted
-from ..tracer.items import Items, held, is_known, table_of
+from ..tracer.items import Items, held, is_known, rows_of, table_of
 from ..tracer.places import Places
 from ..tracer.tracer import Tracer
 from .around import choosing, may_unroll, must_be_native, repeats
@@ -155,7 +155,7 @@ def for_(
 ) -> None:  # fmt: skip
     """The statement ``for``; ``test`` says whether no break was met."""
     if not _is_changed(source, lists):
-        source = table_of(source) or known(source)
+        source = table_of(source) or rows_of(source)
     refuse_taking(source)
     traced = CURRENT.get() is not None
     patience = Patience(lists, reads)

@@ -106,8 +106,15 @@ def table_of(source: Any) -> Items | None:
     def at(i: Any) -> Any:
         return source[i] if array is not source else held(array)[i]
 
-    # Rows may be written to, which the face of an array that was made here has to see.
-    return Items(array.shape[:1], at, lambda: array if array.ndim == 1 else source)
+    # The face of an array that was made here sees what is written to rows, and to what comes later.
+    return Items(array.shape[:1], at, lambda: source)
+
+
+def rows_of(source: Any) -> Any:
+    """``source``; an iterator over the rows of a known array that was made here, each as it is by
+    then."""
+    array = known(source)
+    return iter(source) if isinstance(array, np.ndarray) and array is not source else array
 
 
 def is_known(items: Sequence[Any]) -> bool:
