@@ -62,7 +62,7 @@ def met(one: Any, two: Any, unit: float = 0.0) -> Any:
 def level(rows: Any, is_by_row: bool, unit: float = 0.0) -> Any:
     """``rows`` of observations (columns, if not ``is_by_row``), each all equal where no more than
     the errors of some operations are between them."""
-    if not isinstance(rows, np.ndarray) or not rows.size or not _is_rounded(rows):
+    if not isinstance(rows, np.ndarray) or not rows.ndim or not rows.size or not _is_rounded(rows):
         return rows
     unit = _LEVEL * max(unit, _eps(rows))
     first = rows[..., :1] if is_by_row or rows.ndim == 1 else rows[:1]

@@ -158,9 +158,24 @@ def settle_order(function: Any, result: Any, inputs: Sequence[Any]) -> None:
         return
     else:
         order = None if all(order_of(v) is None for v in given) else UNKNOWN
+    if order is None and function is np.delete and _is_traced(result) and result.ndim > 1:
+        order = _without_places(result, *inputs[:2])
     for part in leaves_of([result]):
         if _is_traced(part) and not any(part is v for v in given):
             set_order(part, order if part.ndim > 1 else None)
+
+
+def _without_places(result: Any, array: Any, places: Any) -> Order:
+    """The order of what np.delete has made of ``array``, in C order: several places are left out by
+    a mask, and the axis of an index comes first in memory."""
+    if isinstance(places, slice) or np.size(places) == 1 and np.asarray(places).dtype.kind in "iu":
+        return None
+    changed = [d for d, (n, m) in enumerate(zip(np.shape(array), result.shape)) if n != m]
+    if len(changed) != 1:
+        return UNKNOWN
+    axis, shape = changed[0], tuple(map(int, result.shape))
+    first, *rest = _dense((shape[axis], *shape[:axis], *shape[axis + 1 :]), 1)
+    return None if axis == 0 else (*rest[:axis], first, *rest[axis:])
 
 
 def settle_index(result: Any, array: Any, key: Any) -> None:

@@ -1,8 +1,8 @@
 """Programs that read all of a value before they write any of it.
 
-NumPy's ufuncs and plain assignments do so where memory overlaps. ``x[mask] = x[::-1]`` and
-``np.concatenate([x[1:], x[:1]], out=x)`` read what they have just written instead, element by
-element in an order of their own; mlc reads first there, too.
+NumPy's ufuncs and plain assignments do so where memory overlaps. ``x[mask] = x[::-1]``,
+``np.fill_diagonal(x[1:], x)`` and ``np.concatenate([x[1:], x[:1]], out=x)`` read what they have
+just written instead, element by element in an order of their own; mlc reads first there, too.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 _TAKEN = "_taken"
+_WRITING = frozenset({"fill_diagonal", "put", "place", "putmask", "put_along_axis"})
 
 
 def taken(value: Any) -> Any:
@@ -25,7 +26,7 @@ def taken(value: Any) -> Any:
 
 
 class _ReadFirst(ast.NodeTransformer):
-    """Takes what is assigned to elements, and the arguments of calls with ``out=``."""
+    """Takes what is assigned to elements, and the arguments of calls that write to another."""
 
     def visit_Assign(self, node: ast.Assign) -> ast.AST:
         self.generic_visit(node)
@@ -41,6 +42,8 @@ class _ReadFirst(ast.NodeTransformer):
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
+        if isinstance(node.func, ast.Attribute) and node.func.attr in _WRITING:
+            node.args[1:] = [_as_taken(a) for a in node.args[1:]]
         if any(keyword.arg == "out" for keyword in node.keywords):
             node.args = [a if isinstance(a, ast.Starred) else _as_taken(a) for a in node.args]
         return node

@@ -432,6 +432,7 @@ def test_sums_of_large_whole_numbers_are_rounded_as_they_are_kept() -> None:
             "np.concatenate([t0[1:], t0[:1]], out=t0)",
             "unstable",
         ),
+        ("a0 = a0.reshape(7, 1) + a0\nt0 = a0[1:, 1:]\nnp.fill_diagonal(t0, a0)", "unstable"),
         ("t0 = a0 * 2\nt0[1:] = t0[:-1]", "same"),
     ],
 )
@@ -455,6 +456,7 @@ def test_wrong_overlapping_writes_are_called_different() -> None:
     [
         ("t0 = np.isnan(np.corrcoef(a0))", [1.0, 1 + 2e-16, 1], True),
         ("t0 = np.isnan(np.corrcoef(a0))", [1.0, 1.001, 1], False),
+        ("t0 = np.isnan(np.corrcoef(a0))", np.inf, False),
         ("a0 *= a0[::-1]\nt0 = a0[0] < 0", [1.3 + 1.3j], True),
         ("a0 *= a0[::-1]\nt0 = a0[0] < 0", [1.3 + 1.2j], False),
     ],

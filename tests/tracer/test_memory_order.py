@@ -349,3 +349,18 @@ def test_places_are_columns_of_one_array(shape: tuple[int, ...]) -> None:
     x = np.arange(float(np.prod(shape))).reshape(shape)
     check_against_numpy(looked_at, x)
     check_against_numpy(looked_at, 0 * x)
+
+
+@pytest.mark.parametrize("places", [[0, -1], [1], 1, slice(0, 2), np.array([0, 2])])
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("is_strided", [False, True])
+def test_what_delete_leaves_lies_as_numpy_has_it(places: Any, axis: int, is_strided: bool) -> None:
+    def program(x: Any) -> Any:
+        left = np.delete(x, places, axis=axis)
+        flat, rows = left.reshape(-1), np.ascontiguousarray(left)
+        flat[0] = 99
+        rows[..., 1] = 7
+        return left
+
+    x = np.arange(160.0).reshape(5, 4, 8)
+    check_against_numpy(program, x[..., ::2] if is_strided else x)
