@@ -24,6 +24,8 @@
 from . import loading  # before all others, which it makes faster
 
 # isort: split
+from typing import TYPE_CHECKING
+
 # Modules and functions of the same name: the function is the public one, and must be bound last.
 from . import eager, errors, te
 from .build import build
@@ -81,6 +83,35 @@ _LATER = {
     "device_put": ("runtime.cuda.arrays", "device_put"),
     "doctor": ("doctor", ""),
 }
+
+if TYPE_CHECKING:  # the same for type checkers
+    from . import doctor as doctor
+    from . import nn as nn
+    from . import numpy as numpy
+    from . import random as random
+    from . import script as script
+    from . import testing as testing
+    from . import tune as tune
+    from .control.forms import cond as cond
+    from .control.forms import fori_loop as fori_loop
+    from .control.forms import map as map
+    from .control.forms import scan as scan
+    from .control.forms import switch as switch
+    from .control.forms import while_loop as while_loop
+    from .control.runtime import native_range as range
+    from .dynamic.dims import dim as dim
+    from .ir.structural import assert_structural_equal as assert_structural_equal
+    from .looking.draw import draw as draw
+    from .runtime.cuda.arrays import device_put as device_put
+    from .runtime.result_memory import release_memory as release_memory
+    from .runtime.threads import get_num_threads as get_num_threads
+    from .runtime.threads import set_num_threads as set_num_threads
+    from .runtime.timing import time as time
+    from .schedules.decorator import schedule as schedule
+    from .schedules.schedule import Schedule as Schedule
+    from .script.intrinsics import intrinsic as intrinsic
+    from .simulator import simulate as simulate
+    from .tune.decorator import autotune as autotune
 
 __all__ = [
     "ArgumentError", "BoundsError", "CacheWarning", "CompileError", "DeviceError",

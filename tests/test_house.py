@@ -260,3 +260,16 @@ def test_texts_are_finished_and_speak_of_the_repository_alone(pattern: re.Patter
             if pattern.search(line):
                 wrong.append(f"{name_of(path)}:{number}: {line.strip()[:80]}")
     assert not wrong, "\n".join(wrong)
+
+
+def test_names_that_are_loaded_late_are_declared_to_type_checkers() -> None:
+    tree = ast.parse((PACKAGE / "__init__.py").read_text())
+    declared = {
+        alias.asname: (statement.module or alias.name, alias.name if statement.module else "")
+        for block in tree.body
+        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
+        for statement in block.body
+        if isinstance(statement, ast.ImportFrom)
+        for alias in statement.names
+    }
+    assert declared == mlc._LATER

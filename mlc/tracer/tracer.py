@@ -243,6 +243,8 @@ class Tracer:
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
         if self._cell.array is not None:
             return np.array(known(self), dtype)
+        if self._trace.finished:
+            raise _leak(self, CURRENT.get())
         self._trace.wanted |= deciding_arguments(self._tensor, self._trace)
         from .outside import outside_error
 

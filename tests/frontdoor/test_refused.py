@@ -262,6 +262,7 @@ def test_a_leak_is_named_with_its_origin() -> None:
     line = leaking.__wrapped__.__code__.co_firstlineno + 2
     for use in (
         lambda: np.sum(kept[1]),
+        lambda: np.asarray(kept[1]),
         lambda: mlc.jit(lambda x: x + 1)(kept[1]),
         lambda: mlc.jit(lambda x: x + kept[1])(X),
         lambda: mlc.jit(lambda x: kept[1])(X),
