@@ -160,9 +160,10 @@ def settle_order(function: Any, result: Any, inputs: Sequence[Any]) -> None:
         order = None if all(order_of(v) is None for v in given) else UNKNOWN
     if order is None and function is np.delete and _is_traced(result) and result.ndim > 1:
         order = _without_places(result, *inputs[:2])
-    for part in leaves_of([result]):
-        if _is_traced(part) and not any(part is v for v in given):
-            set_order(part, order if part.ndim > 1 else None)
+    for whole in leaves_of([result]):
+        for part in whole._parts if _is_complex(whole) else (whole,):
+            if _is_traced(part) and not any(part is v for v in given):
+                set_order(part, order if part.ndim > 1 else None)
 
 
 def _without_places(result: Any, array: Any, places: Any) -> Order:

@@ -364,3 +364,12 @@ def test_what_delete_leaves_lies_as_numpy_has_it(places: Any, axis: int, is_stri
 
     x = np.arange(160.0).reshape(5, 4, 8)
     check_against_numpy(program, x[..., ::2] if is_strided else x)
+
+
+def test_where_spectra_lie_is_known_of_arrays_in_order_alone() -> None:
+    def program(x: Any) -> Any:
+        return np.isfortran(np.fft.rfft(x, axis=0).imag.T * 2) + x
+
+    check_against_numpy(program, C)
+    with pytest.raises(mlc.UnsupportedError, match="is not known while tracing"):
+        mlc.jit(program)(F)
