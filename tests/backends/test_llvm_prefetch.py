@@ -41,6 +41,16 @@ def flat(A: T.Buffer((64, 64), "float32"), B: T.Buffer((4096,), "float32")):
             B[v] = A[v // 64, v % 64]
 
 
+@T.program
+def sums(A: T.Buffer((64, 64)), B: T.Buffer((64,))) -> None:
+    for k, j in T.grid(64, 64):
+        with T.block("B"):
+            vk, vj = T.remap("RS", [k, j])
+            with T.init():
+                B[vj] = 0.0
+            B[vj] += A[vk, vj]
+
+
 def asked(s: Schedule) -> list[int]:
     """By how many bytes each prefetch is ahead of the address that it starts from."""
     found = re.findall(r"prefetcht0\s+(-?\w*)\(", mlc.build(s.program).lower().asm)
@@ -123,6 +133,30 @@ def test_memory_of_one_iteration_is_not_asked_for_in_another() -> None:
     with pytest.raises(ScheduleError, match="of loop i makes 'row' anew, so nothing"):
         s.prefetch("B", "row", i)
     assert len(asked(s)) == 4  # the row of A alone
+
+
+def test_rows_whose_ends_meet_are_asked_for_as_they_lie() -> None:
+    """Four rows of 256 bytes, side by side, a vector of each a step: the next four begin 1024 bytes
+    on, and each step asks for four lines of them, one behind the other."""
+    s = Schedule(sums)
+    k, j = s.loops("B")
+    outer, rows = s.split(k, [None, 4])
+    step, lane = s.split(j, [None, 16])
+    s.reorder(outer, step, rows, lane)
+    s.unroll(rows)
+    s.vectorize(lane)
+    s.prefetch("B", "A", step, 16, in_order=True)
+    text = mlc.build(s.program).lower().llvm
+    assert text.count("call void @llvm.prefetch") == 4
+    a = np.arange(64 * 64, dtype=np.float32).reshape(64, 64) % 7
+    b = np.empty(64, np.float32)
+    mlc.build(s.program)(a, b)
+    np.testing.assert_array_equal(b, a.sum(0))
+    asked = re.findall(r"prefetch.p0\(ptr (%\w+)", text)
+    places = [
+        re.search(rf"{name} = getelementptr float, ptr (%\w+), i64 (\d+)", text) for name in asked
+    ]
+    assert [int(place[2]) for place in places if place] == [0, 16, 32, 48]
 
 
 @pytest.mark.skipif(host_target().arch != "x86_64", reason="other names of instructions")

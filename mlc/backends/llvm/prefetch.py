@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import product
+from math import prod
 
 from ...ir.affine import as_sum
 from ...ir.expr import Expr, Load, Var, const
@@ -26,7 +28,8 @@ def emit_prefetches(e: Emitter, loop: For) -> None:
     """Asks, at the begin of an iteration of ``loop``, for the lines that its hints name: those that
     it reads of a buffer some iterations later.
 
-    A hint with two more numbers, ``part`` and ``parts``, asks for one of so many equal shares.
+    A hint with two more numbers, ``part`` and ``parts``, asks for one of so many equal shares, and
+    one that ends with True for as many lines, but as they lie in memory.
 
     Addresses behind the end of a buffer do no harm. Left out are indices that depend on data or
     are no sums, what is in registers, and what each iteration allocates for itself.
@@ -35,15 +38,15 @@ def emit_prefetches(e: Emitter, loop: For) -> None:
         inner = {s.var: s.extent for s in walk(loop.body) if isinstance(s, For)}
         fresh = {b for s in walk(loop.body) if isinstance(s, Allocate) for b in s.buffers}
         asked: dict[tuple[str, int], Buffer] = {}
-        for buffer, indices in _reads(loop.body, name):
-            offsets = _offsets(loop.var, distance, inner, buffer, indices)
-            if offsets is None or buffer in e.registers or buffer in fresh:
+        part, parts, *in_order = share or (0, 1)
+        chosen = _as_they_lie if in_order else _row_by_row
+        for buffer, indices, offsets in chosen(loop.var, distance, inner, _reads(loop.body, name)):
+            if buffer in e.registers or buffer in fresh:
                 continue
             zeros: dict[Var, Expr] = dict.fromkeys(inner, const(0))
             start = address_of(e, buffer, tuple(substitute(i, zeros) for i in indices)).pointer
             for offset in offsets:
                 asked.setdefault((start, offset), buffer)
-        part, parts = share or (0, 1)
         for (start, offset), buffer in list(asked.items())[part::parts]:
             _ask(e, buffer, start, offset, _cache_for(e, buffer, loop))
 
@@ -83,33 +86,70 @@ def _reads(body: Stmt, name: str) -> list[Read]:
     return [(node.source, node.indices) for node in found]
 
 
-def _offsets(
-    var: Var, distance: int, inner: dict[Var, int], buffer: Buffer, indices: tuple[Expr, ...]
-) -> list[int] | None:
-    """How many elements behind the first one of this iteration lie those to ask for, one of each
-    line; None where that is not a matter of numbers."""
-    shift, steps = 0, dict.fromkeys(inner, 0)
+def _row_by_row(
+    var: Var, distance: int, inner: dict[Var, int], reads: list[Read]
+) -> Iterator[tuple[Buffer, tuple[Expr, ...], list[int]]]:
+    """What each read means ``distance`` iterations later: elements, and how far behind these one of
+    each line lies."""
+    for buffer, indices in reads:
+        walk = _walk(var, inner, buffer, indices)
+        if walk is not None and walk[1] * distance:
+            _, step, offsets = walk
+            yield buffer, indices, _one_of_each_line(buffer, [step * distance + o for o in offsets])
+
+
+def _as_they_lie(
+    var: Var, distance: int, inner: dict[Var, int], reads: list[Read]
+) -> Iterator[tuple[Buffer, tuple[Expr, ...], list[int]]]:
+    """As many lines as all reads of an iteration of ``var``, which begins at 0, but one behind the
+    other, from where the first row will be ``distance`` iterations later."""
+    walks = [_walk(var, inner, *read) for read in reads]
+    found = [(*walk, *read) for walk, read in zip(walks, reads, strict=True) if walk is not None]
+    if not found or len({(step, buffer) for _, step, _, buffer, _ in found}) > 1:
+        return
+    first, step, _, buffer, indices = min(found, key=lambda each: each[0])
+    if not step or buffer.element_strides[-1] != 1:
+        return
+    every = [begin - first + o for begin, _, offsets, _, _ in found for o in offsets]
+    count, line = len(_one_of_each_line(buffer, every)), _line(buffer)
+    behind = var * (count * line - step) + step * distance
+    yield buffer, (*indices[:-1], indices[-1] + behind), [n * line for n in range(count)]
+
+
+def _line(buffer: Buffer) -> int:
+    return max(_LINE // buffer.dtype.itemsize, 1)
+
+
+def _one_of_each_line(buffer: Buffer, offsets: list[int]) -> list[int]:
+    lines: dict[int, int] = {}
+    for offset in offsets:
+        lines.setdefault(offset // _line(buffer), offset)
+    return list(lines.values())[:_MOST_LINES]
+
+
+def _walk(
+    var: Var, inner: dict[Var, int], buffer: Buffer, indices: tuple[Expr, ...]
+) -> tuple[int, int, list[int]] | None:
+    """Of a read: the number in its sum of elements, how many of them an iteration of ``var`` goes
+    on, and how far behind the first one in it the others lie; None where that is not a matter of
+    numbers."""
+    step, steps = 0, dict.fromkeys(inner, 0)
     total: Expr = const(0)
     for index, stride in zip(indices, buffer.element_strides, strict=True):
         if loads_of(index):
             return None
         total = total + index * stride
-    for atom, c in as_sum(simplify(total)).terms:  # rows and columns of one number become it again
+    address = as_sum(simplify(total))  # rows and columns of one number become it again
+    for atom, c in address.terms:
         if atom is var:
-            shift += c * distance
+            step += c
         elif isinstance(atom, Var) and atom in steps:
             steps[atom] += c
         elif any(v is var or v in inner for v in variables_of(atom)):
             return None
     moving = [(inner[v], step) for v, step in steps.items() if step and inner[v] > 1]
-    points = 1
-    for extent, _ in moving:
-        points *= extent
-    if not shift or points > _MOST_POINTS:
+    if prod(extent for extent, _ in moving) > _MOST_POINTS:
         return None
-    line = max(_LINE // buffer.dtype.itemsize, 1)
-    lines: dict[int, int] = {}
-    for point in product(*(range(extent) for extent, _ in moving)):
-        offset = shift + sum(i * step for i, (_, step) in zip(point, moving, strict=True))
-        lines.setdefault(offset // line, offset)
-    return list(lines.values())[:_MOST_LINES]
+    points = product(*(range(extent) for extent, _ in moving))
+    offsets = [sum(i * by for i, (_, by) in zip(p, moving, strict=True)) for p in points]
+    return address.constant, step, offsets

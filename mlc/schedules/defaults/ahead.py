@@ -52,6 +52,7 @@ class _Reader:
     bytes: int
     rows: tuple[tuple[Var, int], ...]
     side: int = 1  # rows side by side
+    meets: int = 0  # iterations that these would take one after the other, if their ends meet
     is_long: bool = False  # whether it computes long chains meanwhile, such as those of exp
     is_quick: bool = False  # whether it folds what it reads by one instruction, as a sum does
 
@@ -81,10 +82,14 @@ def read_ahead(s: Schedule, machine: Machine) -> None:
 def _ask_early(s: Schedule, readers: list[_Reader], machine: Machine) -> None:
     """One reader asks for what comes next, or the first of several that have room for it; else
     each of them for a share of the next row. None does where it is alone and quick, and a line is
-    several vectors, or where rows lie side by side and the processor looks far enough ahead."""
+    several vectors, or where rows lie side by side and the processor looks far enough ahead; but
+    where their ends meet there, and a step has several instructions, it asks in order."""
     if len(readers) == 1 and readers[0].is_quick and machine.vector_bytes < LINE_BYTES:
         return
     if machine.looks_ahead and readers[0].side > 1:
+        for reader in readers:
+            if reader.meets and not reader.is_quick and not reader.is_long:
+                s.prefetch(reader.block, reader.buffer, reader.loop, reader.meets, in_order=True)
         return
     if machine.l2 >= LARGE_L2:
         readers = [next((r for r in readers if _has_time(r, machine)), readers[0])]
@@ -122,7 +127,7 @@ def _reader(block: Block, loops: list[For], buffer: Buffer) -> _Reader | None:
     moving = [(f.var, f.extent) for f in loops if f.kind in MOVING and f.extent > 1]
     if not moving or len(apart) > 1:
         return None
-    walk, _ = moving[-1]
+    walk, extent = moving[-1]
     size = buffer.dtype.itemsize
     side = [(len(loads), *apart)] if apart else []  # rows side by side, and how far apart they are
     inner = loops[next(i for i, f in enumerate(loops) if f.var is walk) + 1 :]
@@ -139,7 +144,9 @@ def _reader(block: Block, loops: list[For], buffer: Buffer) -> _Reader | None:
         return None
     around = tuple((v, steps[v] * size) for v, _ in moving[:-1])
     pace = _is_long(block), _is_quick(block)
-    return _Reader(block.name, buffer, walk, rows * run * size, around, rows, *pace)
+    whole = side and side[0][1] == run * extent
+    meets = rows * extent if whole else 0
+    return _Reader(block.name, buffer, walk, rows * run * size, around, rows, meets, *pace)
 
 
 def _is_long(block: Block) -> bool:

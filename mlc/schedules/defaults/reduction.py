@@ -25,6 +25,7 @@ from .vectors import (
 
 COLUMNS = 4096  # elements of a row that one tile of a column reduction spans
 ROWS = 8  # that a column reduction reads side by side
+PAGE = 1024  # the same of several results, where rows of them would not stay near
 TOGETHER = 2  # vectors of each of them at a time
 FEW_ROWS = 4  # that are multiplied, each with a number of its own, where their sums are near
 MORE_TOGETHER = 4  # vectors of such rows
@@ -254,6 +255,8 @@ def _schedule_streams(
     One row is better: what comes next can be asked for. Processors look ahead by a number of
     instructions, which is not far enough where steps are long, as those of a maximum are. Where
     they do look far enough, rows that are multiplied go by fours: sums are loaded less often.
+    Several results are stored as often, and stores hold up what waits for memory: two vectors at a
+    time, of whole rows where these are short, else of a page of each.
     """
     last = spatial[-1]
     extent = extent_of(s, last)
@@ -268,9 +271,11 @@ def _schedule_streams(
         run, vector, middle, lane = s.split(last, [1, None, across, lanes])
         s.reorder(*spatial[:-1], run, fold, vector, middle, lane)
     else:
-        runs = max(round(vectors * lanes / COLUMNS), tasks)
+        several = multiplied and len(nest.tensors) > 1
+        wide = PAGE if several and not in_order else COLUMNS
+        runs = max(round(vectors * lanes / wide), tasks)
         rows = FEW_ROWS if in_order else ROWS
-        across = min(MORE_TOGETHER if multiplied else TOGETHER, vectors)
+        across = min(MORE_TOGETHER if multiplied and not several else TOGETHER, vectors)
         length = -(-vectors // (runs * across))
         outer, middle = s.split(fold, [None, rows])
         run, vector, pair, lane = s.split(last, [None, length, across, lanes])

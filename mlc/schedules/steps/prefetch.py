@@ -25,6 +25,7 @@ class Prefetch(Step):
     distance: int = 1
     part: int = 0
     parts: int = 1
+    in_order: bool = False
 
     def check(self, program: Program) -> Refusal | str | None:
         block = find_block(program, self.block)
@@ -51,14 +52,16 @@ class Prefetch(Step):
     def apply(self, program: Program) -> tuple[Program, tuple[Any, ...]]:
         hints = dict(find_loop(program, self.loop).annotations)
         old = tuple(h for h in hints.get("prefetch", ()) if h[:2] != (self.block, self.buffer))
-        share = (self.part, self.parts) if self.parts > 1 else ()
+        share: tuple[Any, ...] = (self.part, self.parts) if self.parts > 1 else ()
+        if self.in_order:
+            share = self.part, self.parts, True
         value = (*old, (self.block, self.buffer, self.distance, *share))
         return with_annotation(program, self.loop, "prefetch", value), ()
 
 
 def prefetch(
     s: Schedule, block: Block | str, buffer: Buffer | str, loop: Var, distance: int = 1,
-    part: int = 0, parts: int = 1,
+    part: int = 0, parts: int = 1, in_order: bool = False,
 ) -> None:  # fmt: skip
     """What ``block`` reads of ``buffer`` may be asked for some iterations of ``loop`` early.
 
@@ -71,6 +74,9 @@ def prefetch(
     read the buffer, the loop is not around it, or holds the memory of the buffer.
 
     Where several loops go over the same elements, each may ask for one of ``parts`` equal shares.
+    Where rows are read side by side whose ends meet the begins of the next ones, ``in_order`` asks
+    for as many lines, but one behind the other, as they lie in memory: with ``distance`` the number
+    of iterations that all of these rows would take one after the other, for those of the next rows.
     """
     name = buffer if isinstance(buffer, str) else buffer.name
-    s.take(Prefetch(block_name(block), name, loop, distance, part, parts))
+    s.take(Prefetch(block_name(block), name, loop, distance, part, parts, in_order))
