@@ -207,16 +207,18 @@ def _not_once(move: Move, domain: dict[Axis, Range], after: Program) -> Refusal 
             fix="move it to a loop further out",
             proven=False,
         )
-    partial = {
+    places = {
         v for it in block.iters if it.axis.is_reduce for v in variables_of(domain[it.axis][0])
-    } & {f.var for f in move.around}
-    if partial and not is_commutative(block):
+    }
+    inner, outer = ({f.var for f in loops} for loops in (move.around, move.shared))
+    if places & inner and not is_commutative(block):
         return Refusal(
             f"block {name!r} folds with a combiner that is not commutative, and its reduce axes "
             "may be combined in another order",
             proven=False,
         )
-    if not cover.repeating or not combines(block) or (block.init is not None and not partial):
+    begins_anew = block.init is not None and not places & (inner | outer)
+    if not cover.repeating or not combines(block) or begins_anew:
         return None
     repeating = cover.repeating[0]
     row = next(r for r in accesses_of(after).rows if r.block == name and r.kind == "combine")
