@@ -68,7 +68,7 @@ def key_of(items: tuple[Any, ...]) -> tuple[Any, ...]:
 RESHAPED = View(written_reshape, lambda x, others, static: _reshaped(x, static["shape"]))
 PERMUTED = View(written_permute, lambda x, others, static: x.transpose(static["axes"]))
 SLICED = View(written_slice, lambda x, others, static: x[key_of(static["items"])])
-SPREAD = View(None, lambda x, others, static: np.broadcast_to(x, static["shape"]))
+SPREAD = View(None, lambda x, others, static: np.broadcast_to(x, tuple(map(int, static["shape"]))))
 SPREAD_TOGETHER = replace(SPREAD, warns=True)
 DIAGONAL = View(
     None,

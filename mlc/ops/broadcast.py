@@ -14,6 +14,7 @@ from ..dtypes import DType
 from ..errors import ArgumentError, AxisError, ShapeError
 from ..ir.expr import Expr, as_expr, const
 from ..ir.expr import cast as cast_expr
+from ..te.extent import Extent
 from .known_lists import unlifted
 from .limits import note_conversion
 from .op import CURRENT, why_unrolled
@@ -121,7 +122,8 @@ def as_sizes(name: str, shape: Any) -> Shape:
     is_row = is_traced_row or isinstance(shape, (tuple, list, np.ndarray))
     items = tuple(shape) if is_row else (shape,)
     try:
-        return tuple(operator.index(item) for item in items)
+        sizes: Any = tuple(n if type(n) is Extent else operator.index(n) for n in items)
+        return sizes
     except TypeError:
         text = "expected a shape of integers"
         raise ShapeError(

@@ -88,6 +88,12 @@ def _regrouped(a: Any, wanted: tuple[Any, ...]) -> Any:
     return regrouped_open(a, first, shape=tuple(sizes))
 
 
+def sizes_with_open(shape: Any) -> tuple[Any, ...]:
+    """The sizes of an array of ``shape``, of which the running loop alone knows some."""
+    sizes = shape if isinstance(shape, (tuple, list)) else (shape,)
+    return tuple(_extent(n, _MOST) if is_traced_number(n) else operator.index(n) for n in sizes)
+
+
 def _extent(size: Any, most: int) -> Any:
     """What stands for ``size``, a traced integer, in an array of at most ``most`` elements."""
     if isinstance(size, Extent):

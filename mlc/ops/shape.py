@@ -216,14 +216,19 @@ def squeeze(a: Any, axis: Any = None) -> Any:
     """np.squeeze: without the axes of size 1, or without those named."""
     shape = shape_of(a)
     if axis is None:
-        return reshape_to(a, shape=tuple(s for s in shape if s != 1))
+        return _same_elements(a, tuple(s for s in shape if s != 1))
     gone = () if is_only_axis(shape, axis) else as_axes("squeeze", axis, len(shape))
     for d in gone:
         if shape[d] != 1:
             raise ShapeError(
                 f"squeeze: axis {d} of shape {shape} has size {shape[d]}; only size 1 can go"
             )
-    return reshape_to(a, shape=tuple(s for d, s in enumerate(shape) if d not in gone))
+    return _same_elements(a, tuple(s for d, s in enumerate(shape) if d not in gone))
+
+
+def _same_elements(a: Any, shape: Shape) -> Any:
+    """``a`` of ``shape``, which differs in axes of size 1 alone; others may be open."""
+    return reshape(a, shape) if is_open(shape) else reshape_to(a, shape=shape)
 
 
 @op(view=SPREAD)
@@ -244,7 +249,11 @@ def spread_together(x: Any, *, shape: Shape) -> Any:
 @implements(np.broadcast_to)
 def broadcast_to(array: Any, shape: Any, subok: bool = False) -> Any:
     """np.broadcast_to."""
-    sizes, given = as_sizes("broadcast_to", shape), shape_of(array)
+    from .open_reshape import has_open_size, sizes_with_open
+
+    given = shape_of(array)
+    is_traced = has_open_size(shape)
+    sizes = sizes_with_open(shape) if is_traced else as_sizes("broadcast_to", shape)
     if broadcast_shape("broadcast_to", given, sizes) != sizes:
         raise ShapeError(f"broadcast_to: shape {given} does not broadcast to {sizes}")
     return spread(array, shape=sizes)
@@ -262,7 +271,7 @@ def _at_least(ndim: int, place: Any) -> Any:
     def function(*arys: Any) -> Any:
         arys = tuple(np.asarray(a) if isinstance(a, list | tuple) else a for a in arys)
         out = tuple(
-            a if len(shape_of(a)) >= ndim else reshape_to(a, shape=place(shape_of(a))) for a in arys
+            a if len(shape_of(a)) >= ndim else _same_elements(a, place(shape_of(a))) for a in arys
         )
         return out[0] if len(out) == 1 else out
 

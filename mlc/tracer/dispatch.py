@@ -102,11 +102,9 @@ def call_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
     elif function in views() - _ATTRIBUTES:
         args = (*map(as_array, args[:1]), *args[1:])
     if is_inside_loop():
-        from .open_lengths import form_of
-
-        form = form_of(function, args)
-        if form is not None:
-            return form(*args, **kwargs)
+        found = _of_open_length(function, args, kwargs)
+        if found is not NotImplemented:
+            return found
     if fits(implementation, args, kwargs):
         found = implementation(*args, **kwargs)
     else:
@@ -123,6 +121,20 @@ def call_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
             mark_shared(function, found, args)
         settle_scalars(function, found)
     return as_number(function, found, args, kwargs) if function in NUMBERS else found
+
+
+def _of_open_length(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """``function`` of arrays whose length only the running loop knows; NotImplemented of others,
+    and where it needs no form of its own."""
+    from . import open_matrices  # noqa: F401  (more forms)
+    from .open_forms import open_form_of
+    from .open_lengths import form_of
+
+    form = form_of(function, args)
+    if form is not None:
+        return form(*args, **kwargs)
+    form, args, kwargs = open_form_of(function, args, kwargs)
+    return form(*args, **kwargs) if form and fits(form, args, kwargs) else NotImplemented
 
 
 def as_number(function: Any, found: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

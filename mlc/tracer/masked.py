@@ -236,8 +236,8 @@ class Masked(NDArrayOperatorsMixin):
                 return apply_whole(function, args, kwargs)
             if name in _REDUCTIONS and args and args[0] is self:
                 return self._reduced(function, name, *args[1:], **kwargs)
-        given = [_solid_list(value) for value in args]
-        return function(*given, **{k: _solid_list(v) for k, v in kwargs.items()})
+        given = [solid_list(value) for value in args]
+        return function(*given, **{k: solid_list(v) for k, v in kwargs.items()})
 
     def _reduced(self, function: Any, name: str, *args: Any, **kwargs: Any) -> Any:
         """A reduction of the elements, ``args`` and ``kwargs`` as NumPy's ``function`` names them.
@@ -313,12 +313,12 @@ def solid(value: Any) -> Any:
     return value.solid() if isinstance(value, Masked) else value
 
 
-def _solid_list(value: Any) -> Any:
-    return type(value)(map(_solid_list, value)) if type(value) in (list, tuple) else solid(value)
+def solid_list(value: Any) -> Any:
+    return type(value)(map(solid_list, value)) if type(value) in (list, tuple) else solid(value)
 
 
 def _solid_options(options: dict[str, Any]) -> dict[str, Any]:
-    return {name: _solid_list(value) for name, value in options.items()}
+    return {name: solid_list(value) for name, value in options.items()}
 
 
 def _any_solid(args: Any, kwargs: dict[str, Any]) -> bool:

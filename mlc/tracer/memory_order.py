@@ -169,7 +169,8 @@ def settle_order(function: Any, result: Any, inputs: Sequence[Any]) -> None:
 def _without_places(result: Any, array: Any, places: Any) -> Order:
     """The order of what np.delete has made of ``array``, in C order: several places are left out by
     a mask, and the axis of an index comes first in memory."""
-    if isinstance(places, slice) or np.size(places) == 1 and np.asarray(places).dtype.kind in "iu":
+    given = places if _is_traced(places) or isinstance(places, slice) else np.asarray(places)
+    if isinstance(given, slice) or math.prod(given.shape) == 1 and given.dtype.kind in "iu":
         return None
     changed = [d for d, (n, m) in enumerate(zip(np.shape(array), result.shape)) if n != m]
     if len(changed) != 1:
