@@ -146,7 +146,7 @@ class Shaker:
         dtype = np.asarray(result).dtype
         real, imag = self.source.uniform(-UNITS, UNITS, (2, *size.shape)) * float(limits(dtype).eps)
         made = np.asarray(result * np.exp(size * (real + 1j * imag)), dtype)
-        return made if isinstance(result, np.ndarray) else made[()]
+        return self.of_parts(made if isinstance(result, np.ndarray) else made[()])  # or products
 
     def of_parts(self, result: Any, least: float = 0.0) -> Any:
         """``result``, if it is complex, with errors in proportion to its size, or to ``least``, in
@@ -254,10 +254,12 @@ class Shaker:
                 found = rest
             elif rest is not found:
                 found[...] = rest
-        if name in PRODUCTS and found is value and isinstance(value, np.ndarray):
-            value[...] = self.of_parts(value)
-        elif name in PRODUCTS:
-            found = self.of_parts(found)
+        if name in PRODUCTS or name == "ipow":
+            errs = self.of_parts(found) if name != "ipow" else self.power(before, other, found)
+            if found is value and isinstance(value, np.ndarray):
+                value[...] = errs
+            else:
+                found = errs
         return self.in_place(found) if found is value else self.value(found)
 
     def augment_item(self, name: str, owner: Any, index: Any, other: Any) -> None:

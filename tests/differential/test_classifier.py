@@ -459,6 +459,7 @@ def test_wrong_overlapping_writes_are_called_different() -> None:
         ("t0 = np.isnan(np.corrcoef(a0))", np.inf, False),
         ("a0 *= a0[::-1]\nt0 = a0[0] < 0", [1.3 + 1.3j], True),
         ("a0 *= a0[::-1]\nt0 = a0[0] < 0", [1.3 + 1.2j], False),
+        ("a0 **= 2\nt0 = a0[0] < 0", [0.95 + 0.95j], True),
     ],
 )
 def test_what_errors_alone_decide_is_open(text: str, values: Any, is_open: bool) -> None:
