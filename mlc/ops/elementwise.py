@@ -174,7 +174,11 @@ def clip_between(x: Any, low: Any, high: Any) -> Any:
     given = [bound for bound in (low, high) if bound is not None]
     strong = dtype_of(x) if isinstance(x, te.Tensor) else None
     if strong is not None and strong.is_integer:
-        low, high = _bounds_in(strong, low, high)
+        if common_dtype(x, *(bound for bound in given if type(bound) is not int)) is strong:
+            low, high = _bounds_in(strong, low, high)
+        else:  # the other bound is of a wider dtype, which holds them
+            low = None if type(low) is int and low <= strong.lowest else low
+            high = None if type(high) is int and high >= strong.highest else high
     dtype = common_dtype(x, *given)
     args = tuple(v for v in (x, low, high) if v is not None)
 

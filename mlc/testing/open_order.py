@@ -26,10 +26,12 @@ def zeros_signed(owner: Any, args: Sequence[Any], found: Any, source: Any) -> An
 
 
 def parts_shuffled(
-    owner: Any, args: Sequence[Any], kwargs: Mapping[str, Any], found: Any, source: Any
-) -> Any:
+    owner: Any, args: Sequence[Any], kwargs: Mapping[str, Any], found: Any, source: Any,
+    backwards: bool = False,
+) -> Any:  # fmt: skip
     """What ``np.partition``, ``np.argpartition`` or a method of such a name has ``found``, with the
-    elements of each part in an order drawn from ``source``. A method that returns nothing has
+    elements of each part in an order drawn from ``source``: in order (or ``backwards``), so that
+    each place meets different elements, or in any. A method that returns nothing has
     partitioned ``owner``, which gets the other order."""
     is_method = isinstance(owner, np.ndarray)
     array = owner if found is None else found
@@ -41,7 +43,10 @@ def parts_shuffled(
     places = sorted({int(place) % end for place in np.ravel(kth)}) if end else []
     starts, ends = [0, *(place + 1 for place in places)], [*places, end]
     for start, stop in zip(starts, ends, strict=True):
-        shuffled[..., start:stop] = source.permuted(rows[..., start:stop], axis=-1)
+        part = np.sort(rows[..., start:stop], axis=-1)[..., :: -1 if backwards else 1]
+        shuffled[..., start:stop] = (
+            part if source.random() < 0.7 else source.permuted(part, axis=-1)
+        )
     if found is None:
         rows[...] = shuffled
         return None

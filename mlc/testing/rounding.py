@@ -300,7 +300,7 @@ class Shaker:
             result = scattered(function, args, kwargs, result, self.source)
             result = self.of_whole_numbers((owner, *args), result)
         if name in PARTITIONS:
-            return parts_shuffled(owner, args, kwargs, result, self.source)
+            return parts_shuffled(owner, args, kwargs, result, self.source, self.meets)
         if name == "searchsorted" and not _is_sorted(owner if len(args) == 1 else args[0]):
             places = self.source.integers(0, 1 << 30, np.shape(result))
             return result + places.astype(result.dtype)  # no order, no place in it

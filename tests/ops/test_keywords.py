@@ -85,3 +85,17 @@ def test_bits_are_combined_in_vectors() -> None:
         jitted = mlc.jit(lambda x, u=ufunc: u.reduce(x, axis=1))
         assert np.array_equal(jitted(x), ufunc.reduce(x, axis=1))
         assert "T.vectorized" in str(jitted.lower(x).program)
+
+
+@pytest.mark.parametrize(
+    ("x", "bound", "high"),
+    [
+        (np.zeros(2, np.uint64), np.array([1.0, 3.0]), -1),
+        (np.array([3, 200], np.uint8), np.array([500, 1]), 300),
+        (np.array([-3, 100], np.int8), np.array([500, 1]), 200),
+    ],
+)
+def test_python_integers_bound_in_the_dtype_of_the_other_bound(
+    x: Any, bound: Any, high: int
+) -> None:
+    check_against_numpy(lambda x, bound: np.clip(x, bound, high), x, bound)
