@@ -15,6 +15,7 @@ from ...lower.cuda.touching import buffers_written
 from ...lower.place_buffers import span_bytes
 from .device import Argument, Check, DeviceModule, HostCall, Launch, TensorMap
 from .functions import Text, c_type
+from .handing import handed_on
 from .scalars import functions_for
 from .statements import Names, Statements
 
@@ -135,6 +136,7 @@ def kernel_text(
         name = printer.bind(thread.var, thread.extent)
         printer.line(f"const int {name} = {thread.tag};")
     printer.mixed = kernel.mixed
+    printer.handed = handed_on(kernel.body)
     for buffer, offset in kernel.shared:
         name = printer.identifiers.fresh(buffer.name)
         printer.names[buffer] = Text(name)

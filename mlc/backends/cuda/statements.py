@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from ...dtypes import DType, boolean, int64
+from ...dtypes import DType, int64
 from ...errors import CompileError
 from ...intrinsics.boxes import is_box_load
-from ...ir.expr import Const, Expr, Var, load
+from ...ir.expr import Apply, Const, Expr, Load, Var, load
 from ...ir.intrinsic import intrinsic_named, is_intrinsic, kept_dimensions
 from ...ir.program import (
     Accumulate,
@@ -57,6 +57,7 @@ uint8_t uint16_t uint32_t uint64_t float2 float4 double2 int2 int4 uint2 uint4
 """
 _RESERVED = frozenset(_WORDS.split()) | C_FUNCTIONS
 _UNSUITED = re.compile(r"\W")
+_PLAIN = re.compile(r"[A-Za-z]+\d*(_\d+){0,2}")
 _SLOTS = frozenset({SLOTS_BEGIN, SLOT_FILL, SLOT_WAIT, SLOT_LEAVE})
 _MOST_UNROLLED = 64  # iterations that are asked to be written out whole
 
@@ -102,6 +103,7 @@ class Statements(Expressions):
         self.identifiers = names
         self.lines: list[str] = []
         self.depth = 1
+        self.handed: set[Buffer] = set()  # what shuffles fill that has no name
         self.intrinsics: dict[str, str] = {}  # the text of those called, by name
         self.slots = Slots()
 
@@ -160,7 +162,8 @@ class Statements(Expressions):
                 self.branch(stmt)
             case Allocate(buffers=buffers, body=body):
                 for buffer in buffers:
-                    body = self.array(buffer, body)
+                    if buffer not in self.handed:
+                        body = self.array(buffer, body)
                 self.statement(body)
             case Store(buffer=buffer, indices=(index,)) if buffer.name in self.checks:
                 self.check(buffer, index)
@@ -213,7 +216,7 @@ class Statements(Expressions):
         elif (factor := factor_of(stmt)) > 1:
             self.line(f"#pragma unroll {factor}")
         known = dict(self.names), set(self.identifiers.taken)
-        name = self.bind(stmt.var, stmt.extent)
+        name = self.bind(stmt.var, stmt.extent, _short(stmt.var.name))
         kind = "int" if stmt.extent < 1 << 31 else "int64_t"
         with self.block(f"for ({kind} {name} = 0; {name} < {stmt.extent}; ++{name})"):
             is_late = bool(dict(stmt.annotations).get(ASYNC))
@@ -275,24 +278,29 @@ class Statements(Expressions):
         olds = tuple(load(self.line_of(b), (i,)) for b, i in zip(stmt.buffers, at, strict=True))
         values = tuple(map(self.flat, stmt.values))
         new = stmt.combiner.combine(olds, values)
-        (buffer, *others) = stmt.buffers
-        dtype = buffer.dtype
-        plain = stmt.combiner.fn == "add" and not is_half(dtype) and dtype is not boolean
-        if plain and (dtype.is_float or dtype.kind == "u"):
-            with self.sharing((*at, *values)):
-                self.line(f"{self.cell(buffer, at[0])} += {self.stored(values[0])};")
-            return
-        with self.sharing((*at, *new)):
-            if not others:
-                self.line(f"{self.cell(buffer, at[0])} = {self.stored(new[0])};")
-                return
-            held = []
-            for b, value in zip(stmt.buffers, new, strict=True):
+        roots = values if stmt.combiner.fn == "add" else new
+        read = [{node.source for node in loads_of(value)} for value in new]
+        with self.sharing((*at, *roots)):
+            held: list[tuple[str, str]] = []
+            for n, (b, i, value) in enumerate(zip(stmt.buffers, at, new, strict=True)):
+                if not any(self.line_of(b) in later for later in read[n + 1 :]):
+                    self.assign(self.cell(b, i), value)
+                    continue
                 name = self.identifiers.fresh(f"new_{b.name}")
                 self.line(f"const {c_type(b.dtype)} {name} = {self.stored(value)};")
-                held.append(name)
-            for b, i, name in zip(stmt.buffers, at, held, strict=True):
-                self.line(f"{self.cell(b, i)} = {name};")
+                held.append((self.cell(b, i), name))
+            for cell, name in held:
+                self.line(f"{cell} = {name};")
+
+    def assign(self, cell: str, value: Expr) -> None:
+        """``t = t + v;`` as ``t += v;``, which is the same for floats and unsigned numbers."""
+        dtype = value.dtype
+        match value:
+            case Apply(fn="add", args=(Load() as old, added)) if not is_half(dtype):
+                if (dtype.is_float or dtype.kind == "u") and self.value(old).text == cell:
+                    self.line(f"{cell} += {self.stored(added)};")
+                    return
+        self.line(f"{cell} = {self.stored(value)};")
 
     def copy_late(self, call: str) -> None:
         """``mlc_cp_async_16(to, from);``: a copy that is there once the thread has waited."""
@@ -394,13 +402,16 @@ class Statements(Expressions):
             self.line(f"{stmt.name}({', '.join([to, given, self.slots.filled, *at])});")
 
     def shuffle(self, name: str, *args: Expr | Buffer | Region) -> None:
-        """``other = mlc_shfl_down(part, 16, 32);``"""
+        """``other = mlc_shfl_down(part, 16, 32);``, or that for the next statement to take."""
         to, source, step, lanes = args
         assert isinstance(to, Region) and isinstance(source, Region)
         assert isinstance(step, Const) and isinstance(lanes, Const)
         call = {"shuffle": "mlc_shfl", "shuffle_down": "mlc_shfl_down"}[name]
-        names = self.names[to.buffer].text, self.names[source.buffer].text
-        self.line(f"{names[0]} = {call}({names[1]}, {step.value}, {lanes.value});")
+        text = f"{call}({self.names[source.buffer].text}, {step.value}, {lanes.value})"
+        if to.buffer in self.handed:
+            self.names[load(self.line_of(to.buffer), to.starts)] = Text(text)
+        else:
+            self.line(f"{self.names[to.buffer].text} = {text};")
 
     def atomic(self, name: str, at: Region, value: Expr) -> None:
         """``mlc_atomic_add(&t[i], value);``"""
@@ -419,6 +430,14 @@ class Statements(Expressions):
             return f"&{self.element(buffer, indices)}"
         place = self.offset(buffer, indices)
         return name if place.text == "0" else f"&{name}[{place.text}]"
+
+
+def _short(name: str) -> str:
+    """What a loop is called whose name in the schedule is ``name``: ``n`` if that was made of the
+    names of several loops, or by many steps."""
+    name = name.removesuffix("_init")
+    is_made = any(c.isdigit() for c in name) and not _PLAIN.fullmatch(name)
+    return "n" if is_made else name
 
 
 def _held(dtype: DType, made: Text) -> tuple[str, str]:

@@ -213,7 +213,7 @@ def vector_fold(printer: Statements, loop: For) -> bool:
             part = printer.flat(_in_lane(printer, value, held, {var: const(lane)}))
             (new,) = combiner.combine((load(target, indices),), (part,))
             with printer.sharing((part,)):
-                printer.line(f"{printer.element(target, indices)} = {printer.stored(new)};")
+                printer.assign(printer.element(target, indices), new)
     return True
 
 

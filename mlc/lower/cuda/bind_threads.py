@@ -56,13 +56,13 @@ def thread_of(loop: For) -> str:
 
 def _threads(nest: Stmt, name: str) -> tuple[Thread, ...]:
     extents: dict[str, int] = {}
-    names: dict[str, str] = {}
+    names: dict[str, set[str]] = {}
     for loop in loops_in(nest):
         if loop.kind is not LoopKind.BOUND:
             continue
         tag = thread_of(loop)
         extents[tag] = max(extents.get(tag, 1), loop.extent)
-        names.setdefault(tag, loop.var.name)
+        names.setdefault(tag, set()).add(loop.var.name)
     if (team := together(nest)) is not None:
         if extents.setdefault("threadIdx.x", team.threads) != team.threads:
             raise UnsupportedError(
@@ -70,7 +70,7 @@ def _threads(nest: Stmt, name: str) -> tuple[Thread, ...]:
                 f"{extents['threadIdx.x']} in threadIdx.x; bind loops of {team.threads} to it, and "
                 f"the others to threadIdx.y"
             )
-        names.setdefault("threadIdx.x", "lane")
+        names.setdefault("threadIdx.x", {"lane"})
     total = 1
     for tag in _ORDER:
         total *= extents.get(tag, 1) if tag.startswith("threadIdx") else 1
@@ -90,7 +90,15 @@ def _threads(nest: Stmt, name: str) -> tuple[Thread, ...]:
             f"{name} has {extents['threadIdx.z']} threads in threadIdx.z, and a block has at most "
             f"64 there; bind that loop to threadIdx.x"
         )
-    return tuple(Thread(t, Var(names[t]), extents[t]) for t in _ORDER if t in extents)
+    called = {tag: _called(tag, loops) for tag, loops in names.items()}
+    return tuple(Thread(t, Var(called[t]), extents[t]) for t in _ORDER if t in extents)
+
+
+def _called(tag: str, loops: set[str]) -> str:
+    """What a thread is called whose ``loops`` have these names: as they are, if that is one word,
+    or ``tx``, ``by`` and so on."""
+    (name, *others) = loops
+    return name if name.isalpha() and not others else f"{tag[0]}{tag[-1]}"
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,9 +15,11 @@ from .apply_atomics import apply_atomics
 from .await_products import await_products
 from .bind_threads import bind_device_threads
 from .bound_rows import Rows, bound_rows
+from .declare_late import declare_late
 from .expand_calls import expand_device_calls
 from .flatten_shared import flatten_shared
 from .fold_threads import mark_teams
+from .keep_scalars import keep_scalars
 from .kernel import DeviceKernel, DeviceProgram, Thread
 from .load_boxes import box_maps, boxed_buffers, load_boxes, without_box_loads
 from .merge_guards import merge_guards
@@ -78,8 +80,9 @@ def _kernel(
         body, threads = loaders.without_loaders(body, loaded.cluster), loaders.threads
         ranges = {t.var: t.extent for t in threads}
     body = simplify_stmt(merge_guards(simplify_stmt(body, ranges)), ranges)
-    body = promote_registers(program.with_body(body)).body
+    body = keep_scalars(promote_registers(program.with_body(body)).body)
     body = unroll_over_fragments(await_products(body))
+    body = declare_late(body)
     check_rows(body, name)
     touched = buffers_touched(without_box_loads(body)) - buffers_made(body)
     known = (*program.params, *temporaries, *private)

@@ -67,14 +67,14 @@ def test_its_text() -> None:
     assert loop.count("mlc_barrier();") == 1 and "mlc_cp_async_wait<1>();" in loop
     assert "#pragma unroll 4\n    for (int ax2_1 = 0; ax2_1 < 16;" in loop
     # Threads side by side read pieces of 16 bytes side by side: no two of eight lie in one bank.
-    assert "+ ax1_2 / 4 * 64 + ax1_1 * 4 + ax1_2 % 4]" in loop
+    assert "+ ax1_2 / 4 * 64 + tx * 4 + ax1_2 % 4]" in loop
 
 
 def test_rows_that_tiles_do_not_divide_are_fetched_by_vectors_ahead() -> None:
     text = program_device_module(product(36, 72, 88, "float32", False)).source
     assert "mlc_cp_async_4_zero(&A" in text and "mlc_cp_async_16_zero(&B" in text
     loop = text[text.index("for (int ax2_0 = 0;") :]
-    assert loop.count("mlc_barrier();") == 1 and "ax1_1 * 4 < 72 ? 16 : 0);" in loop
+    assert loop.count("mlc_barrier();") == 1 and "tx * 4 < 72 ? 16 : 0);" in loop
     assert "*reinterpret_cast<float4 *>(&Y[" in loop and "} else {" not in loop
 
 

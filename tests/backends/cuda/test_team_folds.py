@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -76,6 +78,56 @@ def test_shuffles_and_one_value_of_each_warp() -> None:
     assert source.count("mlc_shfl_down(t_part, ") == 5
     assert source.count("mlc_barrier();") == 1
     assert "64 threads, 8 bytes shared" in source
+
+
+@pytest.mark.parametrize(("fold", "dtype"), [
+    (te.sum, "float32"), (te.sum, "float16"), (te.sum, "int8"), (te.max, "float64"),
+    (te.min, "bfloat16"), (te.max, "bool"), (te.any, "bool"), (te.prod, "float32"),
+])  # fmt: skip
+@needs_compiler
+def test_what_threads_fold_is_stored_where_nothing_was(fold, dtype) -> None:
+    s = rows(4, 64, fold, dtype)
+    i, k = s.loops("t")
+    s.bind(i, "blockIdx.x")
+    s.bind(k, "threadIdx.x")
+    source = program_device_module(s.program).source
+    assert source.count(" t[") == 1 and "t[i] = t_part;" in source
+    # Every lane takes part, whatever it has.
+    assert not re.search(r"(\|\||&&|\?)[^;]*mlc_shfl", source)
+    x = np.full((4, 64), -0.0).astype(s.program.params[0].dtype.numpy)
+    if np.dtype(dtype).kind == "f":
+        x[1, 7], x[2, 39], x[3, :] = np.nan, 1, -np.inf
+    want = x.sum(1, dtype=x.dtype) if fold is te.sum else getattr(np, fold.__name__)(x, axis=1)
+    for found in results(s.program, x):
+        np.testing.assert_array_equal(found.astype(float), want.astype(float))
+        assert fold is not te.sum or not np.signbit(found[0])
+
+
+@needs_compiler
+def test_sums_of_products_begin_with_zero() -> None:
+    x, y = (te.placeholder((2, 32), "float32", name) for name in "xy")
+    k = te.reduce_axis(32, "k")
+    t = te.compute((2,), lambda i: te.sum(x[i, k] * y[i, k], axis=k), name="t")
+    s = Schedule(te.create_program([x, y, t], "dots"))
+    i, k = s.loops("t")
+    s.bind(i, "blockIdx.x")
+    s.bind(k, "threadIdx.x")
+    module = program_device_module(s.program)
+    # Where the product is added without being rounded, it may make -0 of 0.
+    assert "t[i] = 0.0f;" in module.source and "t[i] += t_part;" in module.source
+    tiny, out = np.full((2, 32), 1e-30, np.float32), np.ones(2, np.float32)
+    mlc.build(s.program, target="cuda-emulated")(tiny, -tiny, out)
+    assert (out == 0).all() and not np.signbit(out).any()
+
+
+def test_folds_of_ones_own_begin_with_their_identity() -> None:
+    fold = te.comm_reducer(lambda a, b: a + b, identity=0, dtype="float32")
+    s = rows(4, 64, fold)
+    i, k = s.loops("t")
+    s.bind(i, "blockIdx.x")
+    s.bind(k, "threadIdx.x")
+    source = program_device_module(s.program).source
+    assert "t[i] = 0.0f;" in source and "t[i] += t_part;" in source
 
 
 @needs_compiler
