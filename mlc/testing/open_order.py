@@ -1,9 +1,10 @@
-"""What NumPy leaves open: the order of the elements in each part which a partition makes, and which
-of the zeros of both signs an extreme is, as it takes them in vectors as wide as the processor's."""
+"""What NumPy and Python leave open: the order of the elements in each part which a partition makes,
+which of the zeros of both signs an extreme is, as it takes them in vectors as wide as the
+processor's, and the order of a sorted list some of whose elements are no numbers."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -51,3 +52,19 @@ def parts_shuffled(
         rows[...] = shuffled
         return None
     return np.moveaxis(shuffled, -1, -1 if axis is None else axis)
+
+
+def unordered_shuffled(values: Iterable[Any], kwargs: Mapping[str, Any], source: Any) -> list[Any]:
+    """What ``sorted(values, **kwargs)`` is; in an order drawn from ``source`` where NaN is among
+    what it compares, as then each order is one that Python may find."""
+    values = list(values)
+    key = kwargs.get("key") or (lambda value: value)
+    if not any(map(_has_nan, map(key, values))):
+        return sorted(values, **kwargs)
+    return [values[place] for place in source.permutation(len(values))]
+
+
+def _has_nan(value: Any) -> bool:
+    if isinstance(value, (tuple, list)):
+        return any(map(_has_nan, value))
+    return isinstance(value, (float, np.inexact)) and bool(np.isnan(value))

@@ -30,7 +30,7 @@ from .closeness import (
     single,
 )
 from .instrumenting import HELPER, instrumented
-from .open_order import EXTREMES, PARTITIONS, parts_shuffled, zeros_signed
+from .open_order import EXTREMES, PARTITIONS, parts_shuffled, unordered_shuffled, zeros_signed
 
 UNITS = 4.0  # errors of that many units in the last place
 EXACT = frozenset({
@@ -273,8 +273,13 @@ class Shaker:
         inside = self.inside(function)
         if inside is not None:
             return inside(*args, **kwargs)
+        if function is sorted and len(args) == 1:
+            return _theirs(unordered_shuffled, args[0], kwargs, self.source)
         name = getattr(function, "__name__", "")
         owner = getattr(function, "__self__", None)
+        if name == "sort" and isinstance(owner, list):
+            owner[:] = _theirs(unordered_shuffled, owner, kwargs, self.source)
+            return None
         sums = name in SUMS or any(getattr(a, "__name__", "") in SUMS for a in args)
         if sums:
             unit, self.unit = self.unit, max(self.unit, _unit(kwargs.get("dtype")))

@@ -259,6 +259,19 @@ def test_places_in_what_has_no_order_mean_nothing() -> None:
     assert compare(moved, function, near, (order, np.array([2.0]))).kind == "different"
 
 
+@pytest.mark.parametrize("text", [
+    "sorted(x)", "sorted(list(x), reverse=True)", "sorted(x, key=lambda v: (1, v))",
+    "(q := list(x), q.sort())[0]",
+])  # fmt: skip
+def test_lists_of_what_is_no_number_have_no_order(text: str) -> None:
+    function = defined(f"def program(x):\n    return np.array({text})\n")
+    near = lambda s: shaken(function, s)
+    turned = lambda x: function(x)[::-1]
+    missing, numbers = np.array([3.0, np.nan, 1.0, 2.0]), np.array([3.0, 0.0, 1.0, 2.0])
+    assert compare(turned, function, near, (missing,)).kind != "different"
+    assert compare(turned, function, near, (numbers,)).kind == "different"
+
+
 def test_sums_of_large_whole_numbers_round() -> None:
     function = defined("def program(x):\n    return np.mean(x)\n")
     near = lambda s: shaken(function, s)
