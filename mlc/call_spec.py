@@ -13,10 +13,11 @@ import numpy as np
 from .compile import CallSpec, array_spec
 from .records import replace
 from .runtime.entry import Param, ScalarSpec, StaticSpec, TreeSpec, leaves
+from .te.axes_in_memory import dense_steps, places_of
 from .te.tensor import Tensor
 from .tracer.parameters import Parameters
 from .tracer.signature import Key, is_complex_key, is_scalar_key
-from .tracer.traced import Limit, Traced
+from .tracer.traced import Limit, Result, Traced
 
 if TYPE_CHECKING:
     from .runtime.entry import ArraySpec
@@ -72,6 +73,7 @@ def native_call(
             statics=statics_of(keys, given),
             held=held,
         )
+    is_whole = traced.is_direct and not any(result.axes for result in traced.results)
     return CallSpec(
         params=params,
         keywords=names,
@@ -80,7 +82,7 @@ def native_call(
         out="never",
         statics=statics_of(keys, given),
         held=held,
-        unflatten=functools.partial(_whole if traced.is_direct else _unflattened, traced),
+        unflatten=functools.partial(_whole if is_whole else _unflattened, traced),
     )
 
 
@@ -89,7 +91,7 @@ def _plain_results(traced: Traced) -> tuple[str, tuple[ArraySpec, ...]] | None:
     scalars, one or a flat tuple or list; complex ones are pairs of real numbers in the graph."""
     if not traced.is_direct:
         return None
-    specs = [array_spec(tensor) for tensor in traced.outputs]
+    specs = [_result_spec(*pair) for pair in zip(traced.outputs, traced.results, strict=True)]
     structure = traced.structure
     if structure is None or isinstance(structure, type):
         return "array" if structure is None else structure.__name__, tuple(specs)
@@ -102,6 +104,18 @@ def _plain_results(traced: Traced) -> tuple[str, tuple[ArraySpec, ...]] | None:
     if len(results) < len(found):
         return None
     return structure.type.__name__ if is_flat else "array", results
+
+
+def _result_spec(tensor: Tensor, result: Result) -> ArraySpec:
+    """What the array is that has the elements of ``tensor``."""
+    spec = array_spec(tensor)
+    if result.axes is None:
+        return spec
+    places = places_of(result.axes)
+    shape = tuple(spec.shape[place] for place in places)
+    steps = dense_steps(shape, result.axes)
+    strides = tuple(step * spec.numpy.itemsize for step in steps)
+    return dataclasses.replace(spec, shape=shape, strides=strides)
 
 
 def _complex_result(spec: ArraySpec, structure: Any) -> ArraySpec | None:

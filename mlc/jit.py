@@ -54,6 +54,7 @@ from .tracer.grown import ListsFullError
 from .tracer.open_results import ANY_SIZES
 from .tracer.parameters import Parameters
 from .tracer.refills import check_apart, refilled
+from .tracer.result_order import in_memory_order
 from .tracer.signature import Key, call_text, why_new
 from .tracer.traced import Traced
 
@@ -283,8 +284,10 @@ class _Jitted:
         if is_native and traced.sizes is not None and traced.outputs:
             call = CallSpec(returns="list", out="never")  # Python looks at what the data chose
         elif is_native and not lists_may_be_full(traced):
-            traced = copies_computed(traced) if schedule is None else traced
+            traced = in_memory_order(copies_computed(traced)) if schedule is None else traced
             call = native_call(traced, keys, names, (*args, *kwargs.values()), self._parameters)
+        elif schedule is None and self._target not in DEVICE_TARGETS:
+            traced = in_memory_order(traced)
         if not traced.outputs:
             return traced, call, None
         options: dict[str, Any] = {"name": symbol(self._parameters.function), "call": call,

@@ -222,10 +222,12 @@ class Specialization:
             )
         if traced.is_direct and self.compiled is not None:
             for i, (place, tensor) in enumerate(zip(places, traced.outputs)):
-                check_out(place, tensor.shape, tensor.dtype.numpy, _out_name(i, len(places)))
+                shape = traced.results[i].shape_of(tensor)
+                check_out(place, shape, tensor.dtype.numpy, _out_name(i, len(places)))
+            turned = [r.as_computed(place) for r, place in zip(traced.results, places)]
             read = [*arrays, *(watched.copy for watched in self.captures.arrays.values())]
-            if all(is_free(place, [*read, *places[:i]]) for i, place in enumerate(places)):
-                self.compiled.run(arrays, places)
+            if all(is_free(place, [*read, *turned[:i]]) for i, place in enumerate(turned)):
+                self.compiled.run(arrays, turned)
                 return out
         computed = [] if self.compiled is None else self.compiled.run(arrays)
         return self._fill(arrays, computed, out)

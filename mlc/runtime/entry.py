@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from ..records import dataclass
+from ..te.axes_in_memory import axes_in_order, places_of
 
 NO_MEMORY = -(1 << 31)  # the error code when there is no workspace to be had
 
@@ -41,6 +42,28 @@ class ArraySpec:
     def nbytes(self) -> int:
         """Bytes of the elements, without gaps."""
         return math.prod(self.shape) * self.numpy.itemsize
+
+    @property
+    def axes(self) -> tuple[int, ...]:
+        """The axes in the order in which they lie in memory, that of the largest steps first."""
+        if self.strides is None:
+            return tuple(range(len(self.shape)))
+        return axes_in_order(self.shape, self.strides)
+
+    @property
+    def places(self) -> tuple[int, ...]:
+        """The place of each axis in that order."""
+        return places_of(self.axes)
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether the elements follow each other without gaps, in some order of the axes."""
+        step = self.numpy.itemsize
+        for axis in reversed(self.axes):
+            if self.strides is not None and self.strides[axis] != step:
+                return False
+            step *= self.shape[axis]
+        return True
 
     def span(self) -> tuple[int, int]:
         """First and last byte (exclusive) that elements take, counted from the data pointer."""
@@ -149,18 +172,19 @@ class EntrySpec:
     inplace_ok: bool = False
 
     def __post_init__(self) -> None:
-        if any(o.strides is not None for o in self.outputs):
-            raise ValueError("outputs are C-contiguous")
+        if any(o.strides is not None and not o.is_dense for o in self.outputs):
+            raise ValueError("outputs are C-contiguous, but for the order of their axes")
         if self.out == "required" and not self.outputs:
             raise ValueError("without outputs there is none to require")
         if self.returns == "array" and len(self.outputs) != 1:
             raise ValueError("to return an array takes one output; use 'tuple'")
 
     def as_called(self, outputs: Sequence[np.ndarray[Any, Any]]) -> list[np.ndarray[Any, Any]]:
-        """The arrays for ``outputs`` with real numbers and a last axis of 2 seen as complex ones
-        where outputs are complex."""
+        """The arrays for ``outputs``, which are C-contiguous, with their axes in the order of the
+        spec, and with real numbers and a last axis of 2 seen as complex ones where outputs are
+        complex."""
         return [
-            o.view(s.numpy)[..., 0] if s.numpy.kind == "c" else o
+            o.view(s.numpy)[..., 0] if s.numpy.kind == "c" else o.transpose(s.places)
             for o, s in zip(outputs, self.outputs, strict=True)
         ]
 

@@ -26,11 +26,11 @@ _ENTRY = """
 ; 15 arguments, 16 nodes (counts), 17 nodes, 18 guards (a count), 19 guards; names: of each
 ; argument (or null), then "out"
 %param = type { i32, i32, i32, i32, i64, ptr, ptr, i64, i64, ptr, i64, i64, i64,
-  i64 }
+  i64, ptr }
 ; 0 kind, 1 rank, 2 flags, 3 type number, 4 byte order, 5 shape, 6 pairs of stride and mask or null,
 ; 7 first byte, 8 last byte, 9 static object or the type of NumPy's scalars, 10 layout,
 ; 11 whether its value follows that of the param before, in one buffer, 12 the least int that it
-; may be, 13 how far others may be above that
+; may be, 13 how far others may be above that, 14 the strides of an array to be made, null for C's
 %callable = type { i64, ptr, ptr, ptr, ptr, ptr, ptr }
 ; 2 entry, 3 slow callable, 4 dictionary, 5 weak references, 6 signatures
 %array = type { i64, ptr, ptr, i32, ptr, ptr, ptr, ptr, i32 }
@@ -380,6 +380,8 @@ one_made:
   %m_dims = load ptr, ptr %m_dims_at
   %m_bytes_at = getelementptr %param, ptr %mp, i32 0, i32 8
   %m_bytes = load i64, ptr %m_bytes_at
+  %m_strides_at = getelementptr %param, ptr %mp, i32 0, i32 14
+  %m_strides = load ptr, ptr %m_strides_at
   %m_long = icmp uge i64 %m_bytes, 4096 ; symbols.ALIGNED
   br i1 %m_long, label %maker, label %make_plain
 maker:
@@ -402,11 +404,11 @@ switched_on:
   br label %make_plain
 make_aligned:
   %aligned_array = call ptr %maker_function(i32 %m_rank, ptr %m_dims, i32 %m_number,
-    i64 %m_bytes)
+    ptr %m_strides, i64 %m_bytes)
   br label %had
 make_plain:
   %plain_array = call ptr @PyArray_New(ptr @PyArray_Type, i32 %m_rank, ptr %m_dims, i32 %m_number,
-    ptr null, ptr null, i32 0, i32 0, ptr null)
+    ptr %m_strides, ptr null, i32 0, i32 0, ptr null)
   br label %had
 had:
   %array = phi ptr [ %aligned_array, %make_aligned ], [ %plain_array, %make_plain ]

@@ -56,7 +56,7 @@ declare ptr @memset(ptr, i32, i64)
 
 ; A new array of so many bytes whose memory is ours. The caller's own handler, if there is one, goes
 ; before ours. What NumPy does where a handler is set is done here: to set one takes longer.
-define ptr @mlc_new_result(i32 %rank, ptr %dims, i32 %number, i64 %bytes) {
+define ptr @mlc_new_result(i32 %rank, ptr %dims, i32 %number, ptr %strides, i64 %bytes) {
 entry:
   %limit = load i64, ptr @mlc_results_limit
   %off = icmp eq i64 %limit, 0
@@ -74,7 +74,7 @@ compare:
   br i1 %usual, label %take, label %plain
 plain:
   %plain_array = call ptr @PyArray_New(ptr @PyArray_Type, i32 %rank, ptr %dims, i32 %number,
-    ptr null, ptr null, i32 0, i32 0, ptr null)
+    ptr %strides, ptr null, i32 0, i32 0, ptr null)
   ret ptr %plain_array
 take:
   %data = call ptr @acquire(ptr null, i64 %bytes)
@@ -82,7 +82,7 @@ take:
   br i1 %no_memory, label %plain, label %make ; NumPy says what there is no memory for
 make:
   %array = call ptr @PyArray_New(ptr @PyArray_Type, i32 %rank, ptr %dims, i32 %number,
-    ptr null, ptr %data, i32 0, i32 {CARRAY}, ptr null)
+    ptr %strides, ptr %data, i32 0, i32 {CARRAY}, ptr null)
   %no_array = icmp eq ptr %array, null
   br i1 %no_array, label %return, label %own
 return:

@@ -71,6 +71,7 @@ class _Param(ctypes.Structure):
         ("follows", ctypes.c_int64),
         ("least", ctypes.c_int64),
         ("span", ctypes.c_uint64),
+        ("made", ctypes.c_void_p),
     )
 
 
@@ -201,7 +202,7 @@ class Signature:
                     least=param.low,
                     span=param.high - param.low,
                 )
-        strides = None
+        strides = made = None
         if param.strides is None:
             flags |= _CONTIGUOUS
             layout = self._layouts.setdefault(
@@ -217,6 +218,7 @@ class Signature:
                 for number in (stride, _EVERYTHING if n > 1 and full else 0)
             ]
             strides = self._array((ctypes.c_int64 * len(pairs))(*pairs))
+            made = self._array((ctypes.c_int64 * len(param.strides))(*param.strides))
         low, high = param.span()
         takes_scalars = not param.shape and param.only != "array" and not flags & _WRITEABLE
         return _Param(
@@ -231,6 +233,7 @@ class Signature:
             high=high,
             object=_scalar_type(param.numpy) if takes_scalars else 0,
             layout=layout,
+            made=made,
         )
 
 

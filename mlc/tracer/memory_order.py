@@ -37,10 +37,11 @@ _LIKE_UFUNCS = frozenset({
     np.where, np.clip, np.round, np.copy, np.zeros_like, np.ones_like, np.empty_like, np.full_like,
     np.nan_to_num, np.isclose, np.astype, np.fix, np.isposinf, np.isneginf,
 })  # fmt: skip
+_IN_ORDER = frozenset({np.concatenate, np.diff, np.roll, np.gradient})
 _TRANSPOSED = frozenset({
     np.argwhere, np.apply_along_axis, np.apply_over_axes, np.linspace, np.logspace, np.geomspace,
 })  # fmt: skip
-
+_PRODUCTS = frozenset({np.matmul, np.dot})  # of matrices are in C order, whatever these are in
 _COLUMNS = frozenset({np.nonzero, np.where, np.unravel_index})  # columns of one array
 
 
@@ -156,6 +157,13 @@ def settle_order(function: Any, result: Any, inputs: Sequence[Any]) -> None:
         for part in leaves_of([result]):
             keep_order(part, arrays[:1] if function is np.full_like else arrays)
         return
+    elif function in _IN_ORDER and not any(map(_is_other, leaves_of([result, *inputs]))):
+        arrays = [v for v in leaves_of(list(inputs)) if np.ndim(v) > 1]
+        for part in leaves_of([result]):
+            _keep_axes(part, arrays)
+        return
+    elif function in _PRODUCTS and getattr(result, "ndim", 0) == 2:
+        order = None
     else:
         order = None if all(order_of(v) is None for v in given) else UNKNOWN
     if order is None and function is np.delete and _is_traced(result) and result.ndim > 1:
@@ -164,6 +172,24 @@ def settle_order(function: Any, result: Any, inputs: Sequence[Any]) -> None:
         for part in whole._parts if _is_complex(whole) else (whole,):
             if _is_traced(part) and not any(part is v for v in given):
                 set_order(part, order if part.ndim > 1 else None)
+
+
+def _keep_axes(result: Any, inputs: Sequence[Any]) -> None:
+    """Let the axes of ``result`` lie in memory as those of all of ``inputs`` do."""
+    found = {_axes_of(value) for value in inputs}
+    axes = found.pop()
+    if found or axes is None:
+        set_order(result, UNKNOWN)
+        return
+    steps = _dense([int(result.shape[axis]) for axis in axes], 1)
+    set_order(result, tuple(steps[axes.index(axis)] for axis in range(result.ndim)))
+
+
+def _axes_of(value: Any) -> tuple[int, ...] | None:
+    blank = layout(value) if _is_traced(value) else np.asarray(value)
+    if blank is None or 0 in blank.shape:
+        return None
+    return tuple(sorted(range(blank.ndim), key=lambda axis: -abs(blank.strides[axis])))
 
 
 def _without_places(result: Any, array: Any, places: Any) -> Order:
@@ -290,6 +316,11 @@ def _fortran(shape: Sequence[int]) -> tuple[int, ...]:
 
 def _is_traced(value: Any) -> bool:
     return hasattr(type(value), "_cell")
+
+
+def _is_other(value: Any) -> bool:
+    """Whether an array is complex, or of open length."""
+    return _is_complex(value) or is_open(np.shape(value))
 
 
 def _is_complex(value: Any) -> bool:

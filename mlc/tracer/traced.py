@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import te
 from ..records import dataclass, replace
+from ..te.axes_in_memory import places_of
 from ..te.extent import Extent, is_open
 from ..te.tensor import Call, Compute, Constant, Placeholder, Tensor
 from . import tree
@@ -20,6 +21,7 @@ from .masked import solid
 from .new_objects import opened
 from .open_results import first_rows
 from .refills import Kept
+from .result_order import Axes, axes_of, copied_in
 from .rows import Row
 from .sizes import Sizes
 from .storage import is_read_only
@@ -39,7 +41,8 @@ class Result:
     ``"constant"`` (an array), ``"list"`` (a `ListResult`) or ``"value"`` (anything else).
     Weak results are Python numbers, as they would be without tracing; of others without axes some
     are arrays, as NumPy's would be, and the rest scalars. Nobody may write to arrays that are
-    ``is_read_only``, as to NumPy's.
+    ``is_read_only``, as to NumPy's. ``axes`` are those of an output, copy or constant in the order
+    in which they lie in memory, where that is not C's: an output is computed with its axes so.
     """
 
     kind: str
@@ -47,6 +50,21 @@ class Result:
     weak: bool = False
     is_array: bool = False
     is_read_only: bool = False
+    axes: Axes = None
+
+    def as_computed(self, array: Any) -> Any:
+        """The array for a result with its axes as they lie in memory."""
+        return array if self.axes is None else array.transpose(self.axes)
+
+    def shape_of(self, tensor: Tensor) -> tuple[int, ...]:
+        """The shape of the result that ``tensor`` is computed for."""
+        places = self.axes and places_of(self.axes)
+        return tuple(tensor.shape[d] for d in places) if places else tensor.shape
+
+    def as_returned(self, array: Any) -> Any:
+        """``array``, which was computed with the axes as they lie in memory, with its own."""
+        axes = self.axes
+        return array if axes is None else array.transpose(places_of(axes))
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +116,9 @@ class Traced:
     refills: tuple[tuple[Any, ...], ...] = ()  # see `mlc.tracer.refills`
     limits: tuple[Limit, ...] = ()
     any_sizes: bool = False  # it is right for all sizes that data may choose
+    orders: tuple[
+        Axes, ...
+    ] = ()  # of the results in NumPy's memory (see `mlc.tracer.result_order`)
 
     @property
     def is_direct(self) -> bool:
@@ -121,9 +142,9 @@ class Traced:
         for result in self.results:
             match result.kind:
                 case "output":
-                    leaf = computed[result.value]
+                    leaf = result.as_returned(computed[result.value])
                 case "again":
-                    leaf = computed[result.value].copy()
+                    leaf = result.as_returned(computed[result.value]).copy()
                 case "row":
                     place, number = result.value
                     leaf = np.array(computed[place][number])
@@ -138,9 +159,9 @@ class Traced:
                 case "input":
                     leaf = arrays[result.value]
                 case "copy":
-                    leaf = arrays[result.value].copy()
+                    leaf = copied_in(arrays[result.value], result.axes)
                 case "constant":
-                    leaf = result.value.copy()
+                    leaf = copied_in(result.value, result.axes)
                 case "list":
                     found.append(result.value.items(computed))
                     continue
@@ -214,6 +235,7 @@ def traced_results(
         counted,
         drawn,
         limits=tuple(outputs.limits()),
+        orders=tuple(map(axes_of, leaves)),
     )
 
 

@@ -441,9 +441,14 @@ def test_sums_of_large_whole_numbers_are_rounded_as_they_are_kept() -> None:
     [
         ("v = a0[::-1]\na0[a0 < 1e3] = v\nt0 = a0 * 1", "unstable"),
         (
-            "v = np.resize(a0, (17, 40))\nt0 = v.T @ v[:, :19]\n"
+            "v = np.resize(a0, (17, 40))\nt0 = np.tensordot(v.T, v[:, :19], 1)\n"
             "np.concatenate([t0[1:], t0[:1]], out=t0)",
             "unstable",
+        ),
+        (
+            "v = np.resize(a0, (17, 40))\nt0 = v.T @ v[:, :19]\n"
+            "np.concatenate([t0[1:], t0[:1]], out=t0)",
+            "same",
         ),
         ("a0 = a0.reshape(7, 1) + a0\nt0 = a0[:, 1:]\nnp.fill_diagonal(t0, a0)", "unstable"),
         ("t0 = a0 * 2\nt0[1:] = t0[:-1]", "same"),
