@@ -232,7 +232,7 @@ class Masked(NDArrayOperatorsMixin):
         if name in _WRITING and args and args[0] is self:
             self._settle()
         if not _any_solid(args, kwargs):
-            if name in _ELEMENTWISE:
+            if name in _ELEMENTWISE and (name != "where" or len(args) + len(kwargs) > 1):
                 return apply_whole(function, args, kwargs)
             if name in _REDUCTIONS and args and args[0] is self:
                 return self._reduced(function, name, *args[1:], **kwargs)

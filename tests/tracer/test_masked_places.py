@@ -76,3 +76,17 @@ def test_known_arrays_that_are_not_copied_are_shared() -> None:
 def test_one_element_of_bfloat16_is_a_number() -> None:
     x = np.array([1.5, -2.0], bfloat16.numpy)
     np.testing.assert_equal(mlc.jit(lambda x: x.item(1) + 0.25)(x), -1.75)
+
+
+def where_chosen(a: Any) -> Any:
+    left = a[a > -1]
+    above = np.where(left > 1)[0]
+    found = np.zeros(3)
+    for i in mlc.range(3):
+        part = a[a > i]
+        found[i] = len(np.where(part > 4)[0]) + part[np.where(part < 9)[0]].sum()
+    return above, left[above], found
+
+
+def test_places_where_chosen_elements_hold_are_those_among_them() -> None:
+    check_against_numpy(where_chosen, X)
