@@ -80,7 +80,7 @@ def weighted_product(op: Operation) -> WeightedProduct | None:
     for operand in (roles.lhs, roles.rhs):
         quotient = viewed(operand)
         divided = quotient.read.source
-        *rows, last = quotient.read.indices
+        *rows, last = quotient.read.indices or (None,)
         if last is not key or any(key in axes_of(index) for index in rows):
             continue
         match elementwise(divided):

@@ -11,7 +11,7 @@ from .storage import READ_ONLY
 
 _ZERO_DIMENSIONAL = frozenset({  # never a scalar
     np.piecewise, np.select, np.where, np.isin, np.i0, np.block, np.cov, np.cross, np.pad, np.roll,
-    np.tile, np.resize, np.tensordot, np.zeros_like, np.ones_like, np.empty_like, np.full_like,
+    np.tile, np.resize, np.tensordot, np.linalg.tensordot, np.zeros_like, np.ones_like, np.empty_like, np.full_like,
     np.apply_along_axis, np.real_if_close, np.unique,
     *(getattr(np, name) for name in ("unique_all", "unique_inverse") if hasattr(np, name)),
 })  # fmt: skip
@@ -24,6 +24,20 @@ def settle_scalars(function: Any, found: Any) -> None:
             cell = getattr(part, "_cell", None)
             if cell is not None and cell.array is None and cell.place is None and not part.shape:
                 cell.is_array = function in _ZERO_DIMENSIONAL
+
+
+def has_shapeless_array(key: Any) -> bool:
+    """Whether an index holds an array of no axes: NumPy then gives a copy where a number at its
+    place would give a view."""
+    return any(map(_is_shapeless_array, key if isinstance(key, tuple) else (key,)))
+
+
+def _is_shapeless_array(part: Any) -> bool:
+    if isinstance(part, np.ndarray):
+        return not part.shape
+    return hasattr(type(part), "_is_scalar") and not (
+        part.shape or part._is_weak or part._is_scalar()
+    )
 
 
 def strong(value: Any) -> Any:

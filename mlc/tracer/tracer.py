@@ -37,7 +37,7 @@ from .masked import mask_in, select
 from .memory_order import copied_in, is_as_asked, settle_index
 from .new_shape import set_shape
 from .operators import define_methods
-from .shapeless import imag_of, real_of
+from .shapeless import has_shapeless_array, imag_of, real_of
 from .storage import READ_ONLY, Cell, Window, blank
 from .trace import FunctionTrace
 from .ufuncs import call_ufunc
@@ -324,6 +324,10 @@ class Tracer:
         found = getitem(self, plain(key))
         if not found.shape and not _has_dots(key):
             return found._detached()
+        if has_shapeless_array(key):
+            made = copied_in("K", found._detached(), found)
+            made._cell.is_array = True
+            return made
         if not found.shape and self._is_scalar():
             found = found._detached()
             found._cell.is_array = True

@@ -147,3 +147,13 @@ def test_products_with_nan_and_infinities():
     v = np.random.default_rng(6).standard_normal((2, 40, 5)).astype("float32")
     v[0, 4, 1], v[1, 0, 2], v[1, 1, 3] = np.inf, -np.inf, np.nan
     check(product, x, v)
+
+
+def test_products_of_one_number_in_all_places():
+    def function(s):
+        x = np.resize(s, (20, 33)).astype(np.float32)
+        return x @ x.T, np.log(np.sum(np.exp(s % 5.0), axis=0))
+
+    product, log = mlc.jit(function)(np.array(2.0, np.float32))
+    np.testing.assert_allclose(product, np.full((20, 20), 132.0), rtol=1e-6)
+    np.testing.assert_allclose(log, 2.0, rtol=1e-6)
