@@ -485,3 +485,13 @@ def test_what_errors_alone_decide_is_open(text: str, values: Any, is_open: bool)
     with np.errstate(all="ignore"):
         found = {bool(shaken(function, seed)(np.array(values))[0]) for seed in range(6)}
     assert (len(found) == 2) is is_open
+
+
+def test_decisions_that_seldom_come_out_so_are_open() -> None:
+    """Four comparisons within rounding, each of which has to come out as it does."""
+    text = "np.prod([np.sum(x * s) < 1.0 for s in (1.0, 1.0, 1.0)]) * np.ones(2)"
+    function = defined(f"def program(x):\n    return {text}\n")
+    near = lambda s: shaken(function, s)
+    for x, is_open in ((np.full(10, 0.1), True), (np.full(10, 0.09), False)):
+        outcome = compare(lambda x: 1 - function(x), function, near, (x,))
+        assert (outcome.kind != "different") is is_open
