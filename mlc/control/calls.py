@@ -18,6 +18,7 @@ from ..errors import UnsupportedError
 from ..ops.moving import is_inside_loop
 from ..ops.op import CURRENT
 from ..te.extent import Extent
+from ..tracer.chosen import constant_of
 from ..tracer.complex.calls import truth
 from ..tracer.complex.value import Complex
 from ..tracer.concrete import all_known, are_rows_numbers
@@ -128,6 +129,8 @@ def _replaced(function: Any) -> Any:
     if type(function) is np.vectorize:
         return vectorized(function)
     owner = getattr(function, "__self__", None)
+    if type(owner) is str and function.__name__ == "join":
+        return lambda parts: function(map(constant_of, parts))
     if isinstance(owner, Tracer) and function.__name__ == "tolist":
         return lambda: function() if all_known(owner) else argument(function())
     if type(function) is np.ufunc or type(owner) is np.ufunc and function.__name__ in REDUCING:

@@ -14,6 +14,7 @@ from typing import Any
 from ..errors import HostStateError
 from ..ops.moving import inside_loop
 from ..tracer import tree
+from ..tracer.chosen import coded
 from ..tracer.grown import is_arrays, rows_wanted
 from ..tracer.masked import ElementsWanted
 from ..tracer.storage import REGION
@@ -232,6 +233,7 @@ def _settled(
     for n, room in plan.rooms.items():
         entry.values[n] = widened(entry.values[n], room.rows)
     for n in plan.carried:  # the elements of known arrays are made outside, whoever asks first
+        entry.values[n] = coded(entry.values[n])
         for leaf in tree.flatten(entry.values[n])[0]:
             trace.lift(leaf)
     numbers = {} if state.is_branch else {state.variable(n): n for n in range(len(state.names))}

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ..tracer.chosen import Chosen
 from ..tracer.grown import Grown, is_arrays
 from ..tracer.number import python_number
 from ..tracer.tracer import Tracer
@@ -40,6 +41,8 @@ def compared(a: Any, b: Any, name: str) -> Any:
 
 def is_same(a: Any, b: Any) -> Any:
     """``a is b``: Python has one True, one False, and one of each small int."""
+    if type(a) is Chosen or type(b) is Chosen:
+        return a == b
     if a is b or not (is_traced(a) or is_traced(b)):
         return a is b
     kinds = {_number_kind(side) for side in (a, b)}
@@ -82,7 +85,7 @@ def holds_traced(value: Any) -> bool:
     """Whether ``value`` is traced, or a tuple or list that holds what is."""
     if isinstance(value, _SEQUENCES) and not is_arrays(value):
         return any(map(holds_traced, value))
-    return is_traced(value)
+    return type(value) is Chosen or is_traced(value)
 
 
 def equal(a: Any, b: Any) -> Any:

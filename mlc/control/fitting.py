@@ -14,6 +14,7 @@ from ..ir.expr import Expr, const
 from ..te.extent import Extent
 from ..te.tensor import Tensor
 from ..tracer import tree
+from ..tracer.chosen import coded
 from ..tracer.complex.value import Complex
 from ..tracer.grown import Grown, Tabled
 from ..tracer.masked import Masked
@@ -22,6 +23,7 @@ from ..tracer.trace import FunctionTrace
 from ..tracer.tracer import Tracer
 from .array_rooms import room_wanted, widened, within
 from .carried_tables import as_carried as carried_table
+from .chosen_state import becomes_chosen, fitted_constant
 from .complex_state import fitted, fitted_late, widens
 from .exits import spoken
 from .host_changes import UNDEFINED
@@ -106,6 +108,12 @@ class Fitting:
             end = fitted_late(self.late[n][0], end)
         else:
             end = fitted(before, end)
+        end = fitted_constant(self.state, before, end)
+        if n not in self.late and becomes_chosen(self.state, before, end):
+            self.entry[n] = coded(before)
+            self.plan.carried.add(n)
+            self.fits = False
+            return
         if widens(n, before, end, self.entry, self.plan, lambda leaf: spec_of(self.trace, leaf)):
             self.fits = False
             return

@@ -18,6 +18,7 @@ import numpy as np
 from ..errors import UnsupportedError
 from ..ops.op import leaves_of
 from ..tracer import tree
+from ..tracer.chosen import Chosen
 from ..tracer.dispatch import call_function
 from ..tracer.grown import Grown, Tabled, is_arrays
 from ..tracer.number import copied_number, python_number
@@ -336,6 +337,10 @@ def is_in(value: Any, where: Callable[[], Any]) -> Any:
         return quantified(True)(equal(value, item) for item in container)
     if not holds_traced(value):
         return value in container
+    if type(value) is Chosen:
+        if kind is str:
+            return value.constant() in container
+        return quantified(True)(equal(value, item) for item in container)
     if kind in (set, frozenset, dict, type({}.keys())) and all(
         _is_number(leaf) for item in container for leaf in leaves_of(item)
     ):

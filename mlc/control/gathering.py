@@ -27,10 +27,11 @@ from .comparing import holds_traced
 from .forms import is_traced
 from .iterators import refuse_taking
 from .list_loops import walk_of
-from .lists import Growing, truth
+from .lists import Growing
 from .logic import and_, not_, or_
 from .plan import current
 from .ranges import Range
+from .truths import truth
 
 Make = Callable[["Gathered"], Callable[[Any], None]]
 _FEW = 8  # items whose conditions the data may choose, one by one

@@ -23,10 +23,10 @@ from typing import Any
 
 from ..ops.moving import is_inside_loop
 from .calls import call
-from .lists import truth
 from .logic import and_, not_
 from .perhaps import Perhaps, is_or_none
 from .syntax import called, constant, filled, raw
+from .truths import truth
 from .unbound import certain, held_by
 
 _OTHERS = "np", "numpy", "math", "__mlc__"

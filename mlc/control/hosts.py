@@ -29,6 +29,12 @@ _PLAIN = (types.FunctionType, types.MethodType, types.ModuleType, type)
 _DEEP = 8  # levels of lists in lists
 
 
+class Words(str):
+    """What there is in a list and the like: no text of the user's."""
+
+    __slots__ = ()
+
+
 class Host:
     """A list, a dict, or an object with attributes; ``names`` are what its items are called."""
 
@@ -43,13 +49,13 @@ class Host:
         """What there is, in words, and the items."""
         items = self.items
         if is_arrays(items):  # whose cells are carried
-            return ["arrays", *(UNDEFINED for _ in self.keys)]
+            return [Words("arrays"), *(UNDEFINED for _ in self.keys)]
         if isinstance(items, list):
             values = [items[k] if k < len(items) else UNDEFINED for k in self.keys]
-            return [f"{len(items)} of them", *values]
+            return [Words(f"{len(items)} of them"), *values]
         is_same = list(items) == self.keys
         words = f"{len(items)} of them" if is_same else ", ".join(map(str, items))
-        return [words, *(items.get(key, UNDEFINED) for key in self.keys)]
+        return [Words(words), *(items.get(key, UNDEFINED) for key in self.keys)]
 
     def put(self, values: Sequence[Any]) -> None:
         """Let it hold these ``values``, as :meth:`get` gave them, and nothing else."""
@@ -131,7 +137,7 @@ class Whole:
         self.names = [f"the items of {name}"]
 
     def get(self) -> list[Any]:
-        return [f"{len(self.box)} of them"]
+        return [Words(f"{len(self.box)} of them")]
 
     def put(self, values: Sequence[Any]) -> None:
         pass

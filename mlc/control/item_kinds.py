@@ -11,6 +11,7 @@ import numpy as np
 from ..dtypes import DType, float64, int64
 from ..ops.op import leaves_of
 from ..tracer import tree
+from ..tracer.chosen import coded, is_constant
 from ..tracer.grown import ROWED, Grown, Kind, Leaf
 from ..tracer.rows import column, is_row
 from ..tracer.tracer import Tracer
@@ -57,7 +58,10 @@ def _kind_of_rows(shape: tuple[int, ...], dtype: DType, weak: bool, is_array: bo
 
 
 def plain_of(item: Any) -> Any:
-    """``item`` with Python's own lists in it, whichever stand for them."""
+    """``item`` with Python's own lists in it, whichever stand for them, and numbers in the place of
+    its constants."""
+    if is_constant(item):
+        return coded(item)
     match item:
         case tuple() if type(item) is tuple:
             return tuple(map(plain_of, item))

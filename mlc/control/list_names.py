@@ -58,14 +58,14 @@ def as_grown(value: ast.expr) -> ast.expr:
 
 def as_table(node: ast.Dict | ast.Set | ast.DictComp | ast.SetComp) -> ast.expr:
     """What stands for a dict or set that may become a table, made of what goes through its items;
-    the node itself where its keys cannot be numbers."""
+    the node itself where its keys cannot be carried as numbers."""
     match node:
         case ast.Dict(keys=keys):
-            if any(key is None or _is_text(key) for key in keys):
+            if any(key is None or _is_no_key(key) for key in keys):
                 return node
             return filled(called("dict_", [node]), node)
         case ast.Set(elts=elements):
-            if any(map(_is_text, elements)):
+            if any(map(_is_no_key, elements)):
                 return node
             return filled(called("set_of", [ast.Tuple(elements, ast.Load())]), node)
         case ast.DictComp(key=key, value=value, generators=parts):
@@ -74,10 +74,10 @@ def as_table(node: ast.Dict | ast.Set | ast.DictComp | ast.SetComp) -> ast.expr:
     return filled(called("set_of", [ast.GeneratorExp(node.elt, node.generators)]), node)
 
 
-def _is_text(key: ast.expr) -> bool:
-    return isinstance(key, ast.JoinedStr) or isinstance(key, ast.Constant) and isinstance(
-        key.value, (str, bytes, type(None))
-    )  # fmt: skip
+def _is_no_key(key: ast.expr) -> bool:
+    if isinstance(key, ast.Constant):
+        return isinstance(key.value, (bytes, type(None)))
+    return isinstance(key, ast.JoinedStr)
 
 
 def holds_listing(node: ast.Assign | ast.AnnAssign | ast.Dict) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import te
+from ..tracer.chosen import Chosen
 from ..tracer.concrete import known
 from ..tracer.grown import LEVEL, Grown, ListsFullError, Tabled, is_arrays
 from ..tracer.tracer import Tracer
@@ -116,6 +117,8 @@ def equal(a: Any, b: Any) -> Any:
         for p, q in zip(a, b):
             found = np.logical_and(found, equal(p, q))
         return found
+    if type(a) is Chosen or type(b) is Chosen:
+        return np.equal(a == b, True)
     if np.shape(a) or np.shape(b):
         raise NotNative("arrays in a list that data decide about are compared; compare elements")
     return np.equal(a, b)

@@ -463,11 +463,6 @@ for _name in ("mul", "rmul", "imul", "lt", "le", "gt", "ge", "reduce_ex"):
     setattr(Growing, f"__{_name}__", _settled(f"__{_name}__"))
 
 
-def truth(value: Any) -> Any:
-    """``bool(value)`` of a list that is arrays, a traced bool; else ``value``."""
-    return _python(value.length() > 0) if is_arrays(value) else value
-
-
 def _python(value: Any) -> Any:
     """``value`` as a Python number."""
     return mark_weak(copied_number(value))

@@ -18,9 +18,9 @@ from .folding import is_in
 from .forms import is_traced, native_if
 from .host_changes import HostState
 from .iterators import TakesItemsError, holding, refuse_taking
-from .lists import truth
 from .plan import alone
 from .raised import attempted
+from .truths import truth
 from .watching import changes_undone
 
 Thunk = Callable[[], Any]

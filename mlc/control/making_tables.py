@@ -20,7 +20,7 @@ from .list_steps import Walk
 from .lists import Growing
 from .plan import NotNative
 from .sets import TableSet
-from .tables import is_chosen, is_numeric
+from .tables import is_chosen, may_be_held
 
 _FEW = 8  # items that are put in one by one
 
@@ -42,7 +42,7 @@ def _is_gone_through(source: Any) -> bool:
 
 def dict_(value: dict[Any, Any]) -> Any:
     """What stands for ``value``, a dict that traced code has just made of known keys."""
-    if not (_may_be() and type(value) is dict and all(map(is_numeric, value))):
+    if not (_may_be() and type(value) is dict and may_be_held(value)):
         return value
     grown.TABLED.set(True)
     return TableDict(value).begin()
@@ -67,7 +67,7 @@ def set_of(elements: Any) -> Any:
         made.update(elements)
         return made
     found = list(elements)
-    if not all(map(is_numeric, found)):
+    if not may_be_held(found):
         return set(found)
     grown.TABLED.set(True)
     made = TableSet().begin()
@@ -95,7 +95,7 @@ def _filled(made: Any, pairs: Any) -> Any:
         gathered(pairs, lambda pair: made.put_in(pair[0], pair[1]))
         return made
     found = [(key, value) for key, value in pairs]
-    if not all(is_numeric(key) for key, _ in found):
+    if not may_be_held(key for key, _ in found):
         return made.plain(made.options())(found)
     pairs = _held(found, [key for key, _ in found])
     gathered(pairs, lambda pair: made.__setitem__(*pair))
@@ -137,7 +137,7 @@ def _counter(*args: Any, **named: Any) -> Any:
     is_dict = isinstance(source, dict)
     if source is not None and not _is_gone_through(source):
         source = dict(source) if is_dict else list(source)
-        if not all(map(is_numeric, source)):
+        if not may_be_held(source):
             return Counter(source)
     grown.TABLED.set(True)
     made = TableCounter().begin()

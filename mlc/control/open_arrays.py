@@ -26,6 +26,7 @@ from ..tracer.masked import solid as solid_part
 from ..tracer.memory_order import order_of, set_order
 from ..tracer.open_lengths import number_of
 from ..tracer.tracer import Tracer
+from .chosen_state import as_given
 from .perhaps import Perhaps
 
 
@@ -164,8 +165,8 @@ def _mapped(held: Any, show: Callable[[Opened], Any]) -> Any:
 
 
 def as_before(values: Sequence[Any]) -> list[Any]:
-    """The values that variables had: those that `opening` was given."""
-    return [_mapped(held, lambda opened: opened.shown) for held in values]
+    """The values that variables had: those that `opening` was given, and constants as such."""
+    return [_mapped(as_given(held), lambda opened: opened.shown) for held in values]
 
 
 def show(

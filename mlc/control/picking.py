@@ -16,8 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from ..dtypes import int64
 from ..ops.op import CURRENT
 from ..tracer import tree
+from ..tracer.chosen import Chosen, is_constant
 from ..tracer.tracer import Tracer
 from .forms import is_traced
 from .guarding import freeze, guarded
@@ -25,7 +27,7 @@ from .item_kinds import column_of, joined, kind_of, plain_of
 from .list_rows import _load
 from .list_steps import raise_where
 from .lists import Growing
-from .plan import current
+from .plan import NotNative, current
 from .spec import Spec
 from .tries import is_tried
 from .values import tensor_of
@@ -42,10 +44,26 @@ def may_pick(items: Any, key: Any) -> bool:
     return not current().has_room or all(_is_plain(item) for item in items)
 
 
+def picked_of(values: dict[Any, Any], key: Chosen) -> Any:
+    """``values[key]``, of a dict of Python's; the call raises its KeyError where there is none."""
+    count = len(values)
+    place: Any = Tracer(tensor_of(current(), np.int64(count), Spec((), int64)), current())
+    for n, known in enumerate(values):
+        same = key == known
+        if same is not False:
+            place = np.where(same, n, place)
+    raise_where(place == count, KeyError("a text that data decide about"))
+    if not values:
+        raise NotNative("an item of a dict that is empty is asked for")
+    return picked(list(values.values()), np.minimum(place, count - 1))
+
+
 def _is_plain(item: Any) -> bool:
     if type(item) is tuple:
         return all(map(_is_plain, item))
-    return isinstance(item, (int, float, np.number)) or isinstance(item, Tracer) and not item.shape
+    if is_constant(item) or isinstance(item, (int, float, np.number)):
+        return True
+    return isinstance(item, Tracer) and not item.shape
 
 
 def picked(items: Sequence[Any], key: Tracer) -> Any:
@@ -55,7 +73,7 @@ def picked(items: Sequence[Any], key: Tracer) -> Any:
         kind = joined(kind, kind_of(item))
     assert kind is not None
     count, index = len(items), key.astype(np.int64)
-    name = "tuple" if isinstance(items, tuple) else "list"
+    name = "string" if isinstance(items, str) else "tuple" if isinstance(items, tuple) else "list"
     is_outside = (index < -count) | (index >= count)
     raise_where(is_outside, IndexError(f"{name} index out of range"))
     at = np.clip(np.where(index < 0, index + count, index), 0, count - 1)

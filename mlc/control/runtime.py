@@ -15,6 +15,7 @@ from ..ops.op import CURRENT
 from ..records import dataclass
 from ..tracer.again import ALL_NATIVE
 from ..tracer.changing import Flat
+from ..tracer.chosen import Chosen
 from ..tracer.concrete import all_known, known
 from ..tracer.creation import stand_in as stand_in
 from ..tracer.grown import is_arrays, rows_wanted
@@ -49,7 +50,6 @@ from .hosts import hosts_in
 from .iterators import refuse_taking
 from .leaving import LeavesAtOnceError
 from .list_loops import is_table, open_rows_of, steady, walk, walk_of, walk_rows
-from .lists import truth as truth
 from .logic import and_ as and_
 from .logic import if_expression as if_expression
 from .logic import in_ as in_
@@ -65,7 +65,7 @@ from .making_tables import dict_ as dict_
 from .making_tables import dict_of as dict_of
 from .making_tables import set_of as set_of
 from .patience import FAILURES, Patience, done_natively
-from .picking import may_pick, picked
+from .picking import may_pick, picked, picked_of
 from .ranges import Range
 from .ranges import native_range as native_range
 from .ranges import range_ as range_
@@ -79,6 +79,7 @@ from .tried_calls import tried as tried
 from .tries import catching as catching
 from .tries import is_tried
 from .tries import refusals as refusals
+from .truths import truth as truth
 from .unbound import bound as bound
 from .unbound import equal_or_none as equal_or_none
 from .unbound import is_none as is_none
@@ -135,7 +136,9 @@ def item(value: Any, key: Any) -> Any:
     if not isinstance(value, (np.ndarray, np.generic)) or all_known([key]):
         if type(value) is list and is_traced(key) and current().has_room:
             rows_wanted(value)
-        if type(value) in (list, tuple) and may_pick(value, key):
+        if type(key) is Chosen and type(value) is dict and not current().has_room:
+            return picked_of(value, key)
+        if type(value) in (list, tuple, str) and may_pick(value, key):
             try:
                 return picked(value, key)
             except NotNative:

@@ -13,7 +13,7 @@ as many places, so that some are always free.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -22,8 +22,9 @@ from .. import te
 from ..dtypes import float64, int32
 from ..ops.op import CURRENT
 from ..tracer import tree
+from ..tracer.chosen import Chosen, coded, holds_constant, is_constant
 from ..tracer.concrete import known
-from ..tracer.grown import Leaf, Tabled
+from ..tracer.grown import NAMED, Leaf, Tabled
 from ..tracer.number import copied_number
 from ..tracer.tracer import Tracer, mark_weak
 from .forms import is_traced, native_while
@@ -102,7 +103,7 @@ class Table(Tabled):
 
     def _is_new(self, key: Any) -> bool:
         """Whether ``key``, which is known, changes which keys there are."""
-        return key is NO_KEY or is_numeric(key) and not self.base.__contains__(self, key)
+        return key is NO_KEY or may_be_held([key]) and not self.base.__contains__(self, key)
 
     def hold_as(self) -> None:
         """Be arrays; NotNative, and what it was, where that cannot be."""
@@ -296,21 +297,35 @@ class Table(Tabled):
 
 
 def is_numeric(key: Any) -> bool:
-    """Whether ``key`` is a number, or a tuple of some."""
+    """Whether ``key`` is a number, what is carried as one, or a tuple of some."""
     if type(key) is tuple:
         return bool(key) and all(map(is_numeric, key))
-    return isinstance(key, _NUMBERS) or isinstance(key, Tracer) and not key.shape
+    if isinstance(key, _NUMBERS) or is_constant(key) or type(key) is Chosen:
+        return True
+    return isinstance(key, Tracer) and not key.shape
+
+
+def may_be_held(keys: Iterable[Any]) -> bool:
+    """Whether a dict or set of ``keys`` may become a table: one of texts, as records are, only
+    where data were found to choose among them."""
+    keys = list(keys)
+    return all(map(is_numeric, keys)) and (bool(NAMED.get()) or not any(map(holds_constant, keys)))
 
 
 def is_chosen(key: Any) -> bool:
     """Whether data decide about ``key``."""
-    return any(map(is_chosen, key)) if type(key) is tuple else is_traced(key)
+    if type(key) is tuple:
+        return any(map(is_chosen, key))
+    return is_traced(key._number if type(key) is Chosen else key)
 
 
 def plain_key(key: Any) -> Any:
-    """``key`` with NumPy's scalars in the place of traced ones that are known."""
+    """``key`` with NumPy's scalars in the place of traced ones that are known, and numbers in that
+    of constants."""
     if type(key) is tuple:
         return tuple(map(plain_key, key))
+    if is_constant(key):
+        return coded(key)
     found = known(key)
     return found[()] if found is not key else key
 

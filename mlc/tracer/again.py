@@ -9,7 +9,14 @@ from typing import Any
 
 from ..errors import EndlessRecursionError, is_user_frame
 from .drawing import with_known_draws
-from .grown import RowsWanted, with_rows, with_rows_first, without_tables
+from .grown import (
+    NamedTablesWanted,
+    RowsWanted,
+    with_named_tables,
+    with_rows,
+    with_rows_first,
+    without_tables,
+)
 from .native_draws import NativeDrawsWanted, native_draws_first
 from .shared_lists import with_lists_apart
 from .sizes import MOST
@@ -50,7 +57,7 @@ class AllNativeWanted(BaseException):
 
 
 # Ways to trace, raised to ask for them.
-WANTED = RowsWanted, RecursionEndsNowhere, AllNativeWanted, NativeDrawsWanted
+WANTED = RowsWanted, NamedTablesWanted, RecursionEndsNowhere, AllNativeWanted, NativeDrawsWanted
 
 
 def begin_trace() -> None:
@@ -65,6 +72,8 @@ def traced_again(error: Any, sizes: Sizes, again: Callable[[Sizes], Any]) -> Any
     fresh = None if sizes is None else ()
     if isinstance(error, RowsWanted):
         return with_rows_first(lambda: again(fresh))
+    if isinstance(error, NamedTablesWanted):
+        return with_named_tables(lambda: again(fresh))
     if isinstance(error, NativeDrawsWanted):
         return native_draws_first(error, lambda: _with_native_loops(lambda: again(fresh)))
     if isinstance(error, AllNativeWanted):

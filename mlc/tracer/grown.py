@@ -30,6 +30,8 @@ from .tracer import Tracer
 _ROOMS = 1 << 12, 1 << 17, 1 << 21, 1 << 26  # rows, at each level
 LEVEL: ContextVar[int] = ContextVar("level of room in lists", default=0)
 TABLES: ContextVar[bool] = ContextVar("whether dicts may become tables", default=True)
+# Whether those of texts may; None where nobody has asked for it.
+NAMED: ContextVar[bool | None] = ContextVar("whether dicts of texts may become some", default=None)
 # Whether lists in lists are rows that change, and whether the last trace had some that might.
 ROWS: ContextVar[bool] = ContextVar("rows", default=False)
 ROWED: ContextVar[bool] = ContextVar("whether the last trace had lists in lists", default=False)
@@ -53,6 +55,17 @@ class RoomWanted(BaseException):
 class RowsWanted(BaseException):
     """Raised while tracing: data choose one of the lists in a list. Nothing that users write should
     catch it."""
+
+
+class NamedTablesWanted(BaseException):
+    """Raised while tracing: data choose among texts as keys of a dict or set that has such already.
+    Nothing that users write should catch it."""
+
+
+def named_tables_wanted() -> None:
+    """NamedTablesWanted, where dicts and sets of texts might be tables, which they are not yet."""
+    if TABLES.get() and NAMED.get() is None:
+        raise NamedTablesWanted
 
 
 def rows_wanted(items: Sequence[Any]) -> None:
@@ -113,6 +126,25 @@ def with_rows_first(again: Callable[[], Any]) -> Any:
         raise (first if isinstance(first, UnsupportedError) else last) from None
     finally:
         NO_ROWS.reset(token)
+
+
+def with_named_tables(again: Callable[[], Any]) -> Any:
+    """What tracing ``again`` gives where dicts and sets of texts may become tables, too; where that
+    fails, what it gives where they do not."""
+    token = NAMED.set(True)
+    try:
+        return again()
+    except Exception as error:
+        first = error
+    finally:
+        NAMED.reset(token)
+    token = NAMED.set(False)
+    try:
+        return again()
+    except Exception:
+        raise first from first.__cause__
+    finally:
+        NAMED.reset(token)
 
 
 def without_tables(error: Exception, again: Callable[[], Any]) -> Any:

@@ -11,8 +11,8 @@ from .storage import READ_ONLY
 
 _ZERO_DIMENSIONAL = frozenset({  # never a scalar
     np.piecewise, np.select, np.where, np.isin, np.i0, np.block, np.cov, np.cross, np.pad, np.roll,
-    np.tile, np.resize, np.tensordot, np.linalg.tensordot, np.zeros_like, np.ones_like, np.empty_like, np.full_like,
-    np.apply_along_axis, np.real_if_close, np.unique,
+    np.tile, np.resize, np.tensordot, np.linalg.tensordot, np.zeros_like, np.ones_like,
+    np.empty_like, np.full_like, np.apply_along_axis, np.real_if_close, np.unique,
     *(getattr(np, name) for name in ("unique_all", "unique_inverse") if hasattr(np, name)),
 })  # fmt: skip
 

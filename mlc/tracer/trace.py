@@ -38,6 +38,7 @@ class FunctionTrace:
     __slots__ = (
         "beside",
         "captures",
+        "choices",
         "constants",
         "draws",
         "errors",
@@ -85,6 +86,7 @@ class FunctionTrace:
         self.lengths: dict[Tensor, tuple[Any, int, int]] = {}
         self.wholes: dict[Tensor, Tensor] = {}  # of what first rows of open length are
         self.shown: dict[str, Tensor] = {}  # texts that stand for traced values
+        self.choices: Any = None  # see `mlc.tracer.chosen`
         # Where traced numbers were looked up in dicts: gives trees keys that are known.
         self.keyed: Callable[[Any], Any] | None = None
 

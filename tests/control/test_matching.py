@@ -192,20 +192,3 @@ def test_one_compilation_serves_all_states() -> None:
 def test_errors_of_a_case_are_raised() -> None:
     with pytest.raises(ValueError, match="unknown kind 'max'"):
         mlc.jit(of_settings)(X, "max")
-
-
-def test_texts_as_states_are_refused_with_what_to_write() -> None:
-    def switched(x: Any) -> Any:
-        state, count = "off", 0
-        for v in x:
-            if state == "off":
-                if v > 0.5:
-                    state = "on"
-            else:
-                count += 1
-                if v < 0.2:
-                    state = "off"
-        return count
-
-    with pytest.raises(mlc.MlcError, match="; let it be a whole number, such as a member of an"):
-        mlc.jit(switched)(X)

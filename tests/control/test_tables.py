@@ -295,10 +295,10 @@ def without_a_default(x: Any) -> Any:
     return len(held)
 
 
-def of_texts(x: Any) -> Any:
-    held, i = {0: "none"}, 0
+def of_bytes(x: Any) -> Any:
+    held, i = {0: b"none"}, 0
     while x[i] < 3:
-        held[int(x[i])] = "some"
+        held[int(x[i])] = b"some"
         i += 1
     return len(held)
 
@@ -307,7 +307,7 @@ def of_texts(x: Any) -> Any:
     "function, message",
     [
         (without_a_default, "gives a value or None, which no code can choose between"),
-        (of_texts, "holds a str; its items can be numbers"),
+        (of_bytes, "holds a bytes; its items can be numbers"),
     ],
 )
 def test_what_tables_do_not_hold_is_refused(function: Any, message: str) -> None:

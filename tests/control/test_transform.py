@@ -251,10 +251,10 @@ def test_results_that_are_no_arrays_are_named_as_such() -> None:
     def chosen(x: Any) -> Any:
         for i in range(len(x)):
             if x[i] > 0:
-                return "above"
+                return b"above"
         return x
 
-    wanted = r"the if statement gives the result 'above', which is no array or number\n"
+    wanted = r"the if statement gives the result a bytes, which is no array or number\n"
     with pytest.raises(mlc.MlcError, match=wanted):
         mlc.jit(chosen)(np.zeros(300))
 

@@ -1,0 +1,18 @@
+"""What Python's ``bool()`` says of values that data decide about."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..tracer.chosen import Chosen
+from ..tracer.grown import is_arrays
+from ..tracer.number import copied_number
+from ..tracer.tracer import mark_weak
+
+
+def truth(value: Any) -> Any:
+    """``bool(value)``, traced, of a list that is arrays and of a text that data choose; else
+    ``value``."""
+    if type(value) is Chosen:
+        return value.is_something()
+    return mark_weak(copied_number(value.length() > 0)) if is_arrays(value) else value
