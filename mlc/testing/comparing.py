@@ -196,7 +196,8 @@ def differs(
 ) -> str | None:  # fmt: skip
     """How ``got`` differs from ``want`` beyond rounding; "" if it does not; None if rounding
     decides shape or dtype. ``spread`` holds what else NumPy would say with other rounding, which
-    may be off by ``factor`` times that. Arrays of shape () and scalars are the same: a jitted function returns scalars."""
+    may be off by ``factor`` times that. Arrays of shape () and scalars are the same: a jitted
+    function returns scalars."""
     w, g = np.asarray(want), np.asarray(got)
     others = [np.asarray(other) for other in spread]
     if any(o.shape != w.shape or o.dtype != w.dtype for o in others):
