@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable
+from opcode import opmap
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,7 @@ _NUMPYS = (
     np.linalg.LinAlgError,
 )  # fmt: skip
 _UNROLLED = (TypeError, ValueError, IndexError, NotImplementedError)
+_SUBSCRIPT = opmap.get("BINARY_SUBSCR", opmap["BINARY_OP"])
 _STAND_INS = ("mlc.tracer", "mlc.control", "mlc.te", "mlc.ops")
 
 
@@ -115,6 +117,8 @@ def _is_theirs(error: Exception, handled: BaseException | None) -> bool:
     if reason is not handled and isinstance(reason, MlcError) or _holds_traced(error):
         return False
     match error:
+        case KeyError():
+            return not _is_own_lookup(error)
         case NameError():
             return getattr(error, "name", None) not in AROUND.get().names
         case AttributeError():
@@ -122,6 +126,18 @@ def _is_theirs(error: Exception, handled: BaseException | None) -> bool:
         case TypeError():
             return not set(re.findall(r"\w+", str(error))) & _names_of_ours()
     return True
+
+
+def _is_own_lookup(error: Exception) -> bool:
+    """Whether ``error`` comes from a subscript in our own code, which is to find what it asks for:
+    what stands for a dict of the user's calls methods, or says ``raise``."""
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    if traceback is None:
+        return False
+    code, module = traceback.tb_frame.f_code, traceback.tb_frame.f_globals.get("__name__", "")
+    return module.startswith("mlc.") and code.co_code[traceback.tb_lasti] == _SUBSCRIPT
 
 
 def _holds_traced(error: Exception) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from operator import is_not
 from typing import Any
 
 import numpy as np
@@ -87,7 +88,7 @@ class _Round:
         self.arrays: dict[tuple[int, int], bool | None] = {}
         self.left: list[list[Any]] = []  # what all variables hold at the end of each body
         self.fittings: list[Fitting] = []  # of each body
-        self.planned = plan.copy()
+        self.planned, self.entered = plan.copy(), list(entry.values)
         self.lists: SharedLists | None = None
         for n in sorted(plan.carried):
             if type(self.start[n]) is Perhaps:
@@ -349,6 +350,8 @@ class _Round:
         for part in ("carried", "nones", "cells", "frozen", "lengths", "opened", "rooms"):
             if getattr(old, part) != getattr(new, part):
                 return None
+        if any(map(is_not, self.entered, self.entry.values)):  # one is to begin as another kind
+            return None
         other = {n for n in {*old.late, *new.late} if old.late.get(n) != new.late.get(n)}
         specs = {*old.specs, *new.specs}
         other |= {n for n, k in specs if old.specs.get((n, k)) != new.specs.get((n, k))}

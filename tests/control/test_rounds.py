@@ -213,3 +213,28 @@ def test_all_lists_of_a_recursion_become_arrays_at_once(attempts):
     args = values, np.int64(8), start, start, start, start, start
     assert mlc.jit(weighed)(*args) == weighed(*args)
     assert len(attempts) < 90
+
+
+def widened_on_one_way(x, n):
+    """One side returns, the other makes a complex number of a real one."""
+    step, count = -3.5, 0
+    while abs(step) > 0.1 and count < n:
+        x = x * 0.5
+        if abs(x) < 1e-9:
+            return x
+        step = x * 1j
+        count += 1
+    return x
+
+
+def test_a_number_that_one_side_makes_complex_is_carried_as_such_by_both():
+    for x, n in [(3 + 1j, 20), (1e-10 + 0j, 20), (3 + 1j, 2)]:
+        assert mlc.jit(widened_on_one_way)(x, n) == widened_on_one_way(x, n)
+
+
+def test_a_lookup_of_ours_that_fails_is_no_error_of_the_users(monkeypatch):
+    """It is not noted as what the call is to raise if the data come there."""
+    monkeypatch.setattr(Fitting, "end_with", lambda fitting, n, end: True)
+    with pytest.raises(KeyError) as caught:
+        mlc.jit(widened_on_one_way).lower(3 + 1j, 20)
+    assert caught.traceback[-1].path.name == "rounds.py"
