@@ -144,6 +144,7 @@ def keep_order(result: Any, inputs: Sequence[Any]) -> None:
 
 def settle_order(function: Any, result: Any, inputs: Sequence[Any]) -> None:
     """Say what is known of the order of what a NumPy function has made of ``inputs``, and owns."""
+    inputs = [value for value in inputs if not isinstance(value, type)]  # no dtypes
     if function in _COLUMNS and type(result) is tuple:
         for part in filter(_is_traced, result):
             if part._view is None and part.ndim and (len(result) > 1 or 0 in part.shape):
@@ -178,7 +179,10 @@ def _keep_axes(result: Any, inputs: Sequence[Any]) -> None:
     """Let the axes of ``result`` lie in memory as those of all of ``inputs`` do."""
     found = {_axes_of(value) for value in inputs}
     axes = found.pop()
-    if found or axes is None:
+    if result.ndim < 2:
+        set_order(result, None)
+        return
+    if found or axes is None or len(axes) != result.ndim:
         set_order(result, UNKNOWN)
         return
     steps = _dense([int(result.shape[axis]) for axis in axes], 1)
