@@ -28,6 +28,7 @@ ROWS = 8  # that a column reduction reads side by side
 PAGE = 1024  # the same of several results, where rows of them would not stay near
 TOGETHER = 2  # vectors of each of them at a time
 FEW_ROWS = 4  # that are multiplied, each with a number of its own, where their sums are near
+FEW_BYTES = 8 << 10  # of short rows there are more, as many as have these
 MORE_TOGETHER = 4  # vectors of such rows
 ROW_BLOCKS = 16  # that a fold of rows is cut into; fixed, so that bits are too
 HELD_BYTES = 32 << 10  # of results, and what else a row is combined with, that stay near
@@ -254,7 +255,8 @@ def _schedule_streams(
 
     One row is better: what comes next can be asked for. Processors look ahead by a number of
     instructions, which is not far enough where steps are long, as those of a maximum are. Where
-    they do look far enough, rows that are multiplied go by fours: sums are loaded less often.
+    they do look far enough, rows that are multiplied go by fours, short ones by eights: sums are
+    loaded less often.
     Several results are stored as often, and stores hold up what waits for memory: two vectors at a
     time, of whole rows where these are short, else of a page of each.
     """
@@ -274,7 +276,7 @@ def _schedule_streams(
         several = multiplied and len(nest.tensors) > 1
         wide = PAGE if several and not in_order else COLUMNS
         runs = max(round(vectors * lanes / wide), tasks)
-        rows = FEW_ROWS if in_order else ROWS
+        rows = min(max(FEW_ROWS, FEW_BYTES // (extent * widest(nest))), ROWS) if in_order else ROWS
         across = min(MORE_TOGETHER if multiplied and not several else TOGETHER, vectors)
         length = -(-vectors // (runs * across))
         outer, middle = s.split(fold, [None, rows])
