@@ -258,7 +258,7 @@ def test_rows_that_are_read_side_by_side_are_asked_for_early_each(monkeypatch, s
     assert not any("prefetch" in dict(s.annotations) for s in loops)  # rows, but no neighbours
 
 
-@pytest.mark.parametrize(("columns", "rows"), [(128, 8), (256, 8), (512, 4), (1024, 4)])
+@pytest.mark.parametrize(("columns", "rows"), [(256, 8), (512, 4), (1024, 4)])
 def test_short_rows_that_are_multiplied_go_by_eights(monkeypatch, columns: int, rows: int) -> None:
     monkeypatch.setattr(Target, "looks_ahead", property(lambda target: True))
     x = np.ones(((1 << 22) // columns, columns), np.float32)
