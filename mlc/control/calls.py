@@ -41,7 +41,7 @@ from .forms import is_traced
 from .iterators import not_taking, refuse_taking
 from .kinds import INSTEAD as KINDS
 from .list_folds import INSTEAD as LIST_FOLDS
-from .list_loops import HEAPS, enumerated, listed, walk_of, zipped
+from .list_loops import HEAPS, enumerated, listed, numbers_of, open_rows_of, walk_of, zipped
 from .list_loops import reversed_ as reversed_list
 from .list_steps import Walk
 from .lists import Growing
@@ -132,6 +132,8 @@ def _replaced(function: Any) -> Any:
     if type(owner) is str and function.__name__ == "join":
         return lambda parts: function(map(constant_of, parts))
     if isinstance(owner, Tracer) and function.__name__ == "tolist":
+        if open_rows_of(owner) is not None and owner.ndim == 1:
+            return lambda: listed(numbers_of(owner))
         return lambda: function() if all_known(owner) else argument(function())
     if type(function) is np.ufunc or type(owner) is np.ufunc and function.__name__ in REDUCING:
         return taking_lists(function)

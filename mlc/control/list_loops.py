@@ -16,7 +16,7 @@ from ..ops.op import CURRENT
 from ..te.extent import Extent
 from ..tracer.grown import ROWS, Tabled, is_arrays, rows_wanted
 from ..tracer.masked import Masked
-from ..tracer.number import copied_number
+from ..tracer.number import copied_number, item_of
 from ..tracer.open_lengths import number_of
 from ..tracer.tracer import Tracer, mark_weak
 from .forms import is_traced, native_while
@@ -89,6 +89,12 @@ def open_rows_of(source: Any) -> Any:
         source = source.solid() if is_inside_loop() else None
     is_array = isinstance(source, Tracer) and source.shape
     return source if is_array and isinstance(source.shape[0], Extent) else None
+
+
+def numbers_of(rows: Tracer) -> Walk:
+    """What goes through the elements of ``rows``, 1-d, as Python numbers."""
+    row = _item_at(rows)
+    return Walk(partial(_count_of, rows), lambda place: item_of(row(place)), lambda: rows)
 
 
 def _count_of(rows: Tracer) -> Any:

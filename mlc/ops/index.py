@@ -219,7 +219,7 @@ def parse_key(shape: Shape, key: Any) -> tuple[Items, list[Any]]:
         elif isinstance(part, int):
             items.append(_number(part, axis, shape))
         else:
-            if isinstance(part, np.ndarray):
+            if isinstance(part, np.ndarray) and type(extent) is not Extent:
                 part = _checked(part, axis, shape)
                 items.append(("sure", len(arrays)))
             else:

@@ -99,7 +99,7 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> An
     """np.pad in all modes that have a name."""
     shape = shape_of(array)
     _check_mode(mode, kwargs)
-    widths = _widths(pad_width, shape)
+    widths = widths_of(pad_width, shape)
     if mode == "empty":
         return pad_constant(array, 0, widths=widths)
     if mode == "constant":
@@ -138,7 +138,7 @@ def _check_mode(mode: Any, options: dict[str, Any]) -> None:
         raise ValueError(f"unsupported keyword arguments for mode '{mode}': {unknown}")
 
 
-def _widths(pad_width: Any, shape: Shape) -> tuple[tuple[int, int], ...]:
+def widths_of(pad_width: Any, shape: Shape) -> tuple[tuple[int, int], ...]:
     """(before, after) for each axis."""
     given = pad_width
     if isinstance(pad_width, dict):

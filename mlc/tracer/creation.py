@@ -28,17 +28,22 @@ from .grown import is_arrays
 from .lists import KINDS, making, taking_lists
 from .memory_order import copied_in, is_as_asked
 from .not_handed_over import INSTEAD
+from .open_makers import made_open
 
 _UNIFORM: dict[str, Any] = {
     "zeros": 0, "empty": 0, "ones": 1, "zeros_like": 0, "empty_like": 0, "ones_like": 1,
 }  # fmt: skip
-_SIZED = {"zeros": 1, "ones": 1, "empty": 1, "eye": 3, "identity": 1, "tri": 3}  # arguments
-_SIZES = ("shape", "N", "M", "k", "n")
+_SIZED = {  # of their first arguments
+    "zeros": 1, "ones": 1, "empty": 1, "eye": 3, "identity": 1, "tri": 3, "hanning": 1,
+    "hamming": 1, "blackman": 1, "bartlett": 1,
+}  # fmt: skip
+_SIZES = ("shape", "N", "M", "k", "n", "num")
 _ORDERS = {"ascontiguousarray": "C", "asfortranarray": "F"}
 _NO_COPY = "Unable to avoid copy while creating an array as requested."
 _CONVERT = ("array", "asarray", "asanyarray", "ascontiguousarray", "asfortranarray", "copy")
 _MAKERS = (
     *_UNIFORM, *_CONVERT, "full", "full_like", "arange", "linspace", "eye", "identity", "tri",
+    "hanning", "hamming", "blackman", "bartlett",
 )  # fmt: skip
 # Some of them NumPy loads when they are wanted: 10 ms that most programs need not wait for.
 _PARTS = ("numpy.linalg", "numpy.fft", "numpy.random")
@@ -236,6 +241,8 @@ def make(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if not all_known([*args, *kwargs.values()]):
         if name == "arange":
             return arange_of(*args, **kwargs)
+        if (found := made_open(name, args, kwargs)) is not NotImplemented:
+            return found
         if name in _UNIFORM and (room := _room_of(args[0] if args else kwargs.get("shape"))):
             rest = {key: value for key, value in kwargs.items() if key != "shape"}
             sizes, part = room

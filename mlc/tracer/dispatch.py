@@ -126,7 +126,7 @@ def call_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
 def _of_open_length(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """``function`` of arrays whose length only the running loop knows; NotImplemented of others,
     and where it needs no form of its own."""
-    from . import open_matrices  # noqa: F401  (more forms)
+    from . import open_matrices, open_places  # noqa: F401  (more forms)
     from .open_forms import open_form_of
     from .open_lengths import form_of
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import BoundsError, UnsupportedError
+from ..errors import BoundsError, ShapeError, UnsupportedError
+from ..ops.broadcast import broadcast_shape
 from ..ops.closing import closed
 from ..ops.moving import is_inside_loop
 from ..ops.op import CURRENT
@@ -42,8 +43,8 @@ def store(target: Tracer, key: Any, value: Any) -> None:
     old = view._tensor
     new = trace.lift(astype(lifted(value), dtype=old.dtype))
     try:
-        fits = np.broadcast_shapes(new.shape, old.shape) == old.shape
-    except ValueError:
+        fits = broadcast_shape("x[mask]", new.shape, old.shape) == old.shape
+    except ShapeError:
         fits = False
     if not fits:
         raise BoundsError(f"a value of shape {new.shape} does not fit what the mask selects")

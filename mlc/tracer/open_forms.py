@@ -18,6 +18,7 @@ import numpy as np
 
 from ..ops.closing import closed
 from ..ops.op import leaves_of
+from ..ops.pad import widths_of
 from ..te.extent import Extent, is_open
 from .creation import arange_of
 from .masked import solid_list
@@ -68,7 +69,7 @@ def sizes(x: Any) -> tuple[Any, ...]:
     return sizes_of(x) if has_open_size(x) else np.shape(x)
 
 
-def _axis(x: Any, axis: Any) -> int | None:
+def only_axis(x: Any, axis: Any) -> int | None:
     """The axis as a number from the front; None where all elements are meant, of several axes."""
     if axis is None:
         return 0 if x.ndim == 1 else None
@@ -97,17 +98,17 @@ def none_of(x: Any, text: str, least: int = 1, axis: int = 0) -> None:
         note_error(np.less(number_of(extent, x._trace), least), ValueError(text))
 
 
-def _check_place(place: Any, count: Any, size: Any, axis: int) -> None:
+def check_place(place: Any, count: Any, size: Any, axis: int) -> None:
     """IndexError for a place outside of ``-count`` to ``count - 1``."""
     outside = np.logical_or(np.less(place, -count), np.greater_equal(place, count))
-    name = place if isinstance(place, (int, np.integer)) else "obj"
-    text = "its size" if not isinstance(size, int) else f"size {size}"
-    note_error(outside, IndexError(f"index {name} is out of bounds for axis {axis} with {text}"))
+    name = f"index {place}" if isinstance(place, (int, np.integer)) else "an index"
+    text = f" with size {size}" if isinstance(size, int) else ", as long as the data say"
+    note_error(outside, IndexError(f"{name} is out of bounds for axis {axis}{text}"))
 
 
 @form(np.roll)
 def _rolled(a: Any, shift: Any, axis: Any = None) -> Any:
-    where = _axis(a, axis) if axis is None or np.ndim(axis) == 0 else None
+    where = only_axis(a, axis) if axis is None or np.ndim(axis) == 0 else None
     if where is None or np.ndim(shift):
         return NotImplemented
     n = sizes(a)[where]
@@ -129,7 +130,7 @@ def _tiled(A: Any, reps: Any) -> Any:
 
 @form(np.repeat)
 def _repeated(a: Any, repeats: Any, axis: Any = None) -> Any:
-    where = _axis(a, axis)
+    where = only_axis(a, axis)
     if where is None or np.ndim(repeats):
         return NotImplemented
     n = sizes(a)[where]
@@ -182,7 +183,7 @@ def _interpolated(
 
 @form(np.gradient)
 def _slopes(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
-    where = _axis(f, axis) if axis is None or np.ndim(axis) == 0 else None
+    where = only_axis(f, axis) if axis is None or np.ndim(axis) == 0 else None
     if where is None or edge_order != 1 or len(varargs) > 1:
         return NotImplemented
     none_of(f, "Shape of array too small to calculate a numerical gradient, at least "
@@ -249,11 +250,11 @@ def _correlated(a: Any, v: Any, mode: str = "valid") -> Any:
 
 @form(np.insert)
 def _inserted(arr: Any, obj: Any, values: Any, axis: Any = None) -> Any:
-    where = _axis(arr, axis)
+    where = only_axis(arr, axis)
     if where is None or np.ndim(obj) or isinstance(obj, slice) or arr.ndim > 1 and where:
         return NotImplemented
     n = sizes(arr)[where]
-    _check_place(obj, n + 1, n, where)
+    check_place(obj, n + 1, n, where)
     place = np.where(np.less(obj, 0), obj + n, obj)[()]
     new = np.asarray(values) if isinstance(values, (list, tuple)) else values
     if np.ndim(new) == 0:
@@ -267,14 +268,14 @@ def _inserted(arr: Any, obj: Any, values: Any, axis: Any = None) -> Any:
 
 @form(np.delete)
 def _deleted(arr: Any, obj: Any, axis: Any = None) -> Any:
-    where = _axis(arr, axis)
+    where = only_axis(arr, axis)
     if where is None or isinstance(obj, slice):
         return NotImplemented
     if not has_open_size(arr) or type(arr._seen[1].shape[where]) is not Extent:
         return NotImplemented
     n = sizes(arr)[where]
     if np.ndim(obj) == 0:
-        _check_place(obj, n, n, where)
+        check_place(obj, n, n, where)
         place = np.where(np.less(obj, 0), obj + n, obj)[()]
         left = arange_of(n - 1)
         return _at(arr, left + np.greater_equal(left, place), where)
@@ -289,7 +290,7 @@ def _deleted(arr: Any, obj: Any, axis: Any = None) -> Any:
 def _padded(array: Any, pad_width: Any, mode: Any = "constant", *, constant_values: Any = 0) -> Any:
     if not isinstance(mode, str) or mode not in _PLACES and mode != "constant":
         return NotImplemented
-    widths = np.broadcast_to(np.asarray(pad_width), (array.ndim, 2)).tolist()
+    widths = widths_of(pad_width, array._seen[1].shape)
     fills = constant_values
     if mode == "constant" and not np.ndim(fills):
         fills = ((fills, fills),) * array.ndim
@@ -361,7 +362,7 @@ def _parted(function: Any) -> Callable[..., Any]:
     whole = np.sort if function is np.partition else np.argsort
 
     def part(a: Any, kth: Any, axis: Any = -1, **_: Any) -> Any:
-        where = _axis(a, axis)
+        where = only_axis(a, axis)
         if where is None:
             return NotImplemented
         n = sizes(a)[where]
@@ -411,7 +412,7 @@ def _ordered_by(keys: Any, axis: int = -1) -> Any:
 
 @form(np.compress)
 def _compressed(condition: Any, a: Any, axis: Any = None) -> Any:
-    where = _axis(a, axis)
+    where = only_axis(a, axis)
     if where is None:
         return NotImplemented
     return _at(a, np.asarray(condition, bool) if isinstance(condition, list) else condition, where)

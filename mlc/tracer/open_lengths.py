@@ -62,12 +62,13 @@ def sizes_of(value: Tracer) -> tuple[Any, ...]:
 
 
 def check_places(value: Tracer, key: Any) -> None:
-    """Let the call raise NumPy's IndexError where ``key`` names a place of ``value`` by a number
-    that is known, and the data choose fewer elements."""
+    """Let the call raise NumPy's IndexError where ``key`` names places of ``value`` by numbers
+    that are known, and the data choose fewer elements."""
     parts = list(key) if isinstance(key, tuple) else [key]
     shape: tuple[Any, ...] = value._seen[1].shape
     if any(
-        not (p is None or p is Ellipsis or isinstance(p, (int, np.integer, slice))) for p in parts
+        not (p is None or p is Ellipsis or isinstance(p, (int, np.integer, slice)) or _is_places(p))
+        for p in parts
     ):
         return
     dots = next((n for n, p in enumerate(parts) if p is Ellipsis), None)
@@ -75,11 +76,16 @@ def check_places(value: Tracer, key: Any) -> None:
         used = sum(p is not None for p in parts) - 1
         parts[dots : dots + 1] = [slice(None)] * (len(shape) - used)
     for axis, (part, extent) in enumerate(zip((p for p in parts if p is not None), shape)):
-        if not isinstance(part, slice) and _is_chosen(extent):
-            place = int(part)
+        if isinstance(part, slice) or not _is_chosen(extent):
+            continue
+        for place in {int(np.min(part)), int(np.max(part))}:
             short = np.less(number_of(extent, value._trace), place + 1 if place >= 0 else -place)
             text = f"index {place} is out of bounds for axis {axis} with size less than "
             note_error(short, IndexError(f"{text}{place + 1 if place >= 0 else -place}"))
+
+
+def _is_places(part: Any) -> bool:
+    return isinstance(part, np.ndarray) and part.dtype.kind in "iu" and part.size > 0
 
 
 def _is_chosen(extent: Any) -> bool:

@@ -320,7 +320,7 @@ class Tracer:
         if self._cell.array is not None and _has_dots(key):
             self._cell.forget_elements(self._trace)
         if is_open(self._seen[1].shape):
-            import_module(_OPEN).check_places(self, key)
+            import_module(_OPEN).check_places(self, plain(key))
         found = getitem(self, plain(key))
         if not found.shape and not _has_dots(key):
             return found._detached()

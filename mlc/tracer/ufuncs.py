@@ -8,6 +8,7 @@ import numpy as np
 
 from ..errors import DTypeError, UnsupportedError
 from ..ops.op import NUMPY_FUNCTIONS, UFUNC_METHODS, UFUNCS
+from ..te.extent import is_open
 from .concrete import call_plainly, is_complex_call, is_plain_call
 from .dispatch import call_function
 from .implementations import fits, found_in, load_operators, unsupported
@@ -185,6 +186,10 @@ def _call_method(
     ufunc: np.ufunc, method: str, name: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
     load_operators()
+    if method == "accumulate" and is_open(np.shape(inputs[0])):
+        from .open_places import accumulated
+
+        return accumulated(ufunc, *inputs, **kwargs)
     implementation = UFUNC_METHODS.get((ufunc, method))
     if implementation is not None:
         if not fits(implementation, inputs, kwargs):

@@ -28,8 +28,16 @@ GROUPS = {
         np.digitize(w, t)
         np.digitize(t, np.sort(w)); np.digitize(t, np.sort(w)[::-1], right=True)
         np.interp(t, np.sort(w), v); np.interp(w, t, t**2); np.interp(t, np.sort(w), v, -1.0, 9.0)
+        np.take(w, [0, -1]); q.take([1, 0], axis=0); w[np.array([-2, 1])]; np.where(w > 0)[0]
+        w.tolist()[-2]; sum(w.tolist()); np.maximum.accumulate(w); np.add.accumulate(q)
+        np.choose((w > 0).astype(int), [w, v]); np.kron(w, t); np.array_split(w, 2)[1]
+        np.histogram(w, bins=t)[0]; np.histogram(w[w > 9], bins=3)[1]
+        np.histogram(w, bins=[-2, 0, 1, 3], weights=v)[0]; np.histogram(w, bins=4)[0]
         np.partition(w, 2)[2]; w[np.argpartition(w, 1)[1]]; np.lexsort((w, v > 0.5))
         np.compress(w > 0, w); np.extract(w > 0, v)""",
+    "sizes": """np.linspace(0, 2, len(w)); np.linspace(t[0], 3, num=len(w), endpoint=False)
+        np.eye(len(w)) @ w; np.eye(len(w), 3, k=-1); np.identity(len(w)); np.tri(2, len(w), 1)
+        np.hanning(len(w)); np.hamming(len(w)); np.blackman(len(w)); np.bartlett(len(w))""",
     "sums": """np.gradient(w, np.sort(v)); np.gradient(q, 0.5, axis=0)
         np.convolve(w, t, mode="same"); np.convolve(w, t, mode="valid")
         np.convolve(w, v); np.correlate(t, w, "same"); np.correlate(w, w, "full")
@@ -78,6 +86,7 @@ def test_every_element_of_any_number(name: str, tmp_path: Path, native: None) ->
 
 SHORT = {
     "np.delete(w, 1)[0]": IndexError, "np.insert(w, 2, 1.0)[0]": IndexError,
+    "np.take(w, [0, -3])[0]": IndexError, "w[np.array([2])][0]": IndexError,
     "np.gradient(w)[0]": ValueError, "np.partition(w, 1)[0]": ValueError,
 }  # fmt: skip
 EMPTY = {
@@ -103,3 +112,27 @@ def test_too_few_elements_raise_what_numpy_raises(text: str, tmp_path: Path, nat
         space["program"](x, limits)
     with pytest.raises({**SHORT, **EMPTY}[text]):
         compiled(x, limits)
+
+
+def test_what_is_padded_by_less_than_nothing_is_refused_as_by_numpy(native: None) -> None:
+    def program(x: Any) -> Any:
+        total = 0.0
+        for k in range(3):
+            total += np.pad(x[x > k], -1).sum()
+        return total
+
+    with pytest.raises(ValueError, match="widths must be >= 0, got -1"):
+        mlc.jit(program)(X)
+
+
+def test_places_where_elements_of_open_length_hold_are_written(native: None) -> None:
+    def program(x: Any) -> Any:
+        found = np.zeros(len(x))
+        for k in range(len(x)):
+            w = x[x > x[k]]
+            marks = np.zeros_like(w)
+            marks[w > 0] = 2
+            found[k] = marks.sum()
+        return found
+
+    np.testing.assert_array_equal(mlc.jit(program)(X), program(X))
