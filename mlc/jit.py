@@ -162,7 +162,7 @@ class _Jitted:
             except AttributesWanted as wanted:
                 self._attributes = AttributeCalls(self, jit, native_form, wanted)
                 return self._attributes(args, given)
-            if self._by_value:
+            if self._by_value or self._parameters.loose:
                 signature, arrays = self._signature(args, kwargs)
         elif self._head and not _debugging and not is_installed(self):
             self._slow_calls += 1

@@ -210,3 +210,25 @@ def test_one_list_in_two_places():
     values = list(NUMBERS)
     with pytest.raises(mlc.UnsupportedError, match="in several places"):
         moved(values, values)
+
+
+def test_numbers_that_are_passed_each_on_its_own_after_all():
+    """Lists change places with one that is made in the loop, as the trace finds once it is late."""
+
+    def waved(rows, before):
+        fresh = [[0.0] * len(rows[0]) for _ in range(len(rows))]
+        for i in range(1, len(rows) - 1):
+            for j in range(1, len(rows[0]) - 1):
+                fresh[i][j] = 2 * rows[i][j] - before[i][j]
+        return fresh
+
+    def steps(t, rows, before):
+        while t < 0.5:
+            t += 0.25
+            fresh = waved(rows, before)
+            before = rows
+            rows = fresh
+        return rows
+
+    args = 0.0, [[3 * i + j for j in range(12)] for i in range(5)], [[0] * 12] * 5
+    compared(steps, *args)
