@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -15,11 +15,12 @@ from ..tracer.tracer import Tracer
 
 @dataclass(frozen=True, eq=False)
 class Read:
-    """An item is read at ``place`` along ``axis``, which has the length ``size``."""
+    """An item is read at ``place`` along ``axis``, which has the length ``size``, if ``when``."""
 
     place: Tracer
     axis: int
     size: int
+    when: Any = True
 
 
 _READS: ContextVar[list[Read] | None] = ContextVar("reads of a condition", default=None)
@@ -33,6 +34,23 @@ def reading(found: list[Read] | None) -> Iterator[None]:
         yield
     finally:
         _READS.reset(token)
+
+
+def joined(first: Any, test: Callable[[], Any], join: Callable[..., Any]) -> Any:
+    """``join(first, test)``, which is ``first and test()``: what ``test`` reads counts where
+    ``first`` holds."""
+    outer = _READS.get()
+    asked: list[list[Read]] = []
+
+    def ask() -> Any:
+        asked.append([])
+        with reading(None if outer is None else asked[-1]):
+            return test()
+
+    holds = join(first, ask)
+    if outer is not None and len(asked) == 1:  # else it became a branch of its own
+        outer += [Read(read.place, read.axis, read.size, first) for read in asked[0]]
+    return holds
 
 
 def note_read(value: Any, key: Any) -> None:

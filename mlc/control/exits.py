@@ -14,6 +14,7 @@ import ast
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from .endless import end_loops
 from .nodes import children, walk
 
 DONE, VALUE = "_mlc_done", "_mlc_value"
@@ -28,6 +29,7 @@ _BLOCKS = ("body", "orelse", "finalbody")
 def lower_exits(function: ast.FunctionDef, is_last: bool = False) -> bool:
     """Rewrite ``function`` in place where it has exits from loops or branches; says whether the
     function returns by flags."""
+    end_loops(function)
     for loop in [n for n in walk(function) if isinstance(n, ast.While) and not n.orelse]:
         if any(isinstance(n, ast.NamedExpr) for n in walk(loop.test)):
             _ask_inside(loop)

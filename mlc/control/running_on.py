@@ -93,4 +93,5 @@ def raise_beyond(test: Callable[[], Any]) -> None:
 
 def _is_outside(read: Read) -> Any:
     place = read.place.astype(np.int64) + np.int64(read.size)  # less than 0 is much, unsigned
-    return np.greater_equal(place.astype(np.uint64), np.uint64(2 * read.size))
+    found = np.greater_equal(place.astype(np.uint64), np.uint64(2 * read.size))
+    return found if read.when is True else np.logical_and(found, read.when)

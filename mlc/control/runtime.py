@@ -28,7 +28,7 @@ from .calls import length_of
 from .carry import UNDEFINED, BeginsAsNone, NotNative, current
 from .comparing import compared as compared
 from .comparing import is_same as is_same
-from .condition_reads import note_read
+from .condition_reads import joined, note_read
 from .failing import before_raise, needs_flag
 from .failing import exits as exits
 from .failing import failed as failed
@@ -384,7 +384,7 @@ def while_(
     """The statement ``while``; ``goes`` says whether no break was met."""
 
     def check() -> Any:
-        return truth(test() if goes is None else and_(goes(), lambda: truth(test())))
+        return truth(test() if goes is None else joined(goes(), lambda: truth(test()), and_))
 
     count, is_over, hurry = 0, False, Patience(lists, reads)
     make_state = partial(state_of, names, reads, put, "the loop", body, touched)

@@ -44,7 +44,44 @@ def along_a_column(x: Any) -> Any:
     return i
 
 
-@pytest.mark.parametrize("function", [first_above, last_above, steps_of_each, along_a_column])
+def endless(x: Any) -> Any:
+    i = 0
+    while True:
+        if x[i] >= 3:
+            break
+        i += 1
+    return i
+
+
+def endless_with_a_step_first(x: Any) -> Any:
+    i, steps = -1, 0
+    while True:
+        i += 1
+        if x[i] > 3:
+            return i, steps
+        if x[i] < 1:
+            steps += 1
+
+
+def with_another_way_out(x: Any) -> Any:
+    i, total = 0, 0.0
+    while True:
+        if x[i] >= 3:
+            break
+        total += x[i]
+        if total > 90:
+            break
+        i += 1
+        if x[i - 1] < 1:
+            continue
+        total += 1
+    return i, total
+
+
+@pytest.mark.parametrize("function", [
+    first_above, last_above, steps_of_each, along_a_column, endless, endless_with_a_step_first,
+    with_another_way_out,
+])  # fmt: skip
 def test_past_the_end(function: Any) -> None:
     compiled = mlc.jit(function)
     x = np.zeros(8)
