@@ -383,6 +383,7 @@ def _build_image(compiled: Compiled, target: Target, clock: Clock) -> tuple[byte
         "nanoseconds": native.nanoseconds,
         "constants": constant_places(compiled.outputs, module.constants),
         "sites": native.sites,
+        "in place": module.is_in_place,
     }
     if native.kept:
         meta["constants"] += [{"dtype": b.dtype.name, "shape": b.shape} for b in native.kept]
@@ -420,6 +421,7 @@ def _entry_spec(compiled: Compiled, call: CallSpec, meta: dict[str, Any]) -> Ent
         returns=call.returns,
         out=call.out,
         positional_out=call.positional_out,
+        inplace_ok=meta.get("in place", False),
     )
 
 

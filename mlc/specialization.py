@@ -160,7 +160,7 @@ class Specialization:
         traced = self.traced
         places = written_arrays(traced, arrays, sources, self.captures.arrays.values())
         if self.replaced is None:
-            self.replaced = replaced_outputs(traced, self.row.target)
+            self.replaced = replaced_outputs(traced, self.row.target, self.is_in_place)
         direct = {
             number: place
             for place, (number, _) in zip(places, traced.writes, strict=True)
@@ -172,7 +172,11 @@ class Specialization:
                 direct[n] if n in direct else np.empty(t.shape, t.dtype.numpy)
                 for n, t in enumerate(traced.outputs)
             ]
-            computed = self.compiled.run(arrays, targets)
+            if self.compiled.executable is None:
+                computed = self.compiled.run(arrays, targets)
+            else:
+                self.compiled.executable.run_known(arrays, targets)
+                computed = targets
         elif self.by_arrays:
             computed = self.native(*arrays)
             if computed is MISS:
@@ -206,6 +210,12 @@ class Specialization:
         self.misses += 1
         first = first_signature(self.native) or self.address
         install(self.native, first, build=self.misses >= SLOW_CALLS)
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether native code may write its output over an array that it reads."""
+        executable = None if self.compiled is None else self.compiled.executable
+        return executable is not None and executable.spec.inplace_ok
 
     @property
     def address(self) -> int:
@@ -243,9 +253,10 @@ class Specialization:
         return out
 
 
-def replaced_outputs(traced: Traced, target: str) -> frozenset[int]:
+def replaced_outputs(traced: Traced, target: str, is_in_place: bool) -> frozenset[int]:
     """The outputs that can be computed right in the caller's array: no element of the old array
-    is read, the output is no result besides, and nothing on the way may end the call early."""
+    is read (or, where the kernel ``is_in_place``, none after it was written), the output is no
+    result besides, and nothing on the way may end the call early."""
     needed = topological(traced.outputs)
     is_certain = target == "cpu" and traced.sizes is None
     if not is_certain or any(isinstance(tensor.op, Call) for tensor in needed):
@@ -260,7 +271,7 @@ def replaced_outputs(traced: Traced, target: str) -> frozenset[int]:
         if numbers.count(number) == 1
         and number not in returned
         and place not in copied
-        and traced.inputs[place] not in read
+        and (is_in_place or traced.inputs[place] not in read)
     )
 
 

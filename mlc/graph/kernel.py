@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
+from ..ir.rewrite import loads_of
 from ..records import dataclass
 from ..te.tensor import Call, Compute, Tensor
 
@@ -85,6 +86,19 @@ class Module:
     kernels: tuple[Kernel, ...]
     slots: Mapping[Tensor, Slot]
     workspace_bytes: int
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether the output may be written over an input of its shape: each element is computed
+        from those at the same place, at once."""
+        stages = [stage for kernel in self.kernels for stage in kernel.stages]
+        if len(stages) != 1 or len(self.outputs) != 1:
+            return False
+        op = stages[0].tensors[0].op
+        if not isinstance(op, Compute) or op.reduction is not None:
+            return False
+        loads = [n for n in loads_of(op.body[0]) if n.source.shape == self.outputs[0].shape]
+        return all(i is axis for n in loads for i, axis in zip(n.indices, op.axes, strict=True))
 
     def __repr__(self) -> str:
         from .show import module_text

@@ -111,6 +111,12 @@ class Executable:
                 raise ArgumentError(reason)
         if not all(array.flags.writeable for array in outputs):
             raise ArgumentError("expected writeable outputs")
+        self.run_known(inputs, outputs)
+
+    def run_known(
+        self, inputs: Sequence[np.ndarray[Any, Any]], outputs: Sequence[np.ndarray[Any, Any]]
+    ) -> None:
+        """The same for arrays that are known to fit."""
         arrays = (*inputs, *self.constants, *outputs)
         self.enter((ctypes.c_void_p * max(len(arrays), 1))(*map(address_of, arrays)))
 

@@ -37,7 +37,7 @@ _LIKE_UFUNCS = frozenset({
     np.where, np.clip, np.round, np.copy, np.zeros_like, np.ones_like, np.empty_like, np.full_like,
     np.nan_to_num, np.isclose, np.astype, np.fix, np.isposinf, np.isneginf,
 })  # fmt: skip
-_IN_ORDER = frozenset({np.concatenate, np.diff, np.roll, np.gradient})
+_IN_ORDER = frozenset({np.concatenate, np.diff, np.gradient})
 _TRANSPOSED = frozenset({
     np.argwhere, np.apply_along_axis, np.apply_over_axes, np.linspace, np.logspace, np.geomspace,
 })  # fmt: skip

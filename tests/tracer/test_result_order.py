@@ -25,7 +25,7 @@ def several(x: Array, y: Array) -> Any:
 
 
 def moved(x: Array, y: Array) -> Any:
-    joined = np.concatenate([x, x + 1], axis=1), np.roll(x, 1, axis=0), np.diff(y, axis=2)
+    joined = np.concatenate([x, x + 1], axis=1), np.diff(y, axis=2)
     typed = np.concatenate([x, x + 1], axis=0, dtype=np.float64)
     flat = np.concatenate([x, y], axis=None)
     return [*joined, typed, flat, *np.gradient(x, axis=(0, 2))]
