@@ -8,9 +8,12 @@ from typing import Any
 import numpy as np
 
 from .. import te
+from ..ops.moving import is_inside_loop
 from ..tracer.chosen import Chosen
 from ..tracer.concrete import known
 from ..tracer.grown import LEVEL, Grown, ListsFullError, Tabled, is_arrays
+from ..tracer.masked import Masked
+from ..tracer.open_lengths import sizes_of
 from ..tracer.tracer import Tracer
 from .failing import note
 from .forms import is_traced, native_for
@@ -91,6 +94,8 @@ def sort_known(items: Grown, **options: Any) -> None:
 
 def each(values: Any, body: Callable[[Any], None]) -> None:
     """``body`` of each of ``values``."""
+    if isinstance(values, Masked) and is_inside_loop():
+        values = values.solid()
     if isinstance(values, Tabled) and values.is_native:
         each(values.walk().of(), body)  # type: ignore[attr-defined]
     elif isinstance(values, Walk):
@@ -102,7 +107,8 @@ def each(values: Any, body: Callable[[Any], None]) -> None:
         first = value_of(values.head)
         run(0, values.length(), lambda n: body(read_row(values, first + n)))
     elif isinstance(values, Tracer) and is_traced(values) and values.shape:
-        run(0, values.shape[0], lambda n: body(values[n]))
+        count, last = sizes_of(values)[0], int(values._seen[1].shape[0]) - 1
+        run(0, count, lambda n: body(values[n if type(count) is int else np.minimum(n, last)]))
     else:
         for value in values:
             body(value)

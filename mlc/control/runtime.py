@@ -69,6 +69,7 @@ from .picking import may_pick, picked, picked_of
 from .ranges import Range
 from .ranges import native_range as native_range
 from .ranges import range_ as range_
+from .repeated_lists import times as times
 from .texts import formatted as formatted
 from .tried_calls import attempt as attempt
 from .tried_calls import ifloordiv as ifloordiv

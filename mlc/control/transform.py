@@ -451,6 +451,10 @@ class _Worker(Comparisons):
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
         self.generic_visit(node)
         match node:
+            case ast.BinOp(left=ast.List(elts=[_]), op=ast.Mult(), right=right) if is_computed(
+                right
+            ):
+                node.right = filled(called("times", [right]), right)
             case ast.BinOp(left=ast.Constant(value=str()), op=ast.Mod()):
                 return filled(called("formatted", [node.left, node.right]), node)
         return node

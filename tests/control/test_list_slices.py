@@ -117,3 +117,51 @@ def without_a_step(x: Any) -> Any:
 def test_slices_with_steps_are_refused(function: Any, done: str) -> None:
     with pytest.raises(mlc.UnsupportedError, match=f"a slice with a step .* is {done}; "):
         mlc.jit(function)(X)
+
+
+def extended_by_parts(x: Any) -> Any:
+    runs, places, larger, i = [], [], [], 0
+    while i < len(x):
+        j = i
+        while j < len(x) and x[j] == x[i]:
+            j += 1
+        runs.extend(x[i:j])
+        places.extend([i] * (j - i - 1))
+        larger.extend(x[x > x[i]])
+        i = j
+    return np.array(runs), np.array(places), np.array(larger)
+
+
+def repeated_items(x: Any) -> Any:
+    found = []
+    for i in mlc.range(len(x)):
+        n = int(x[i]) - 2
+        row = [i] * n
+        for k in range(n):
+            row[k] += k
+        found.append(sum(row) + len(row) * 100)
+    return np.array(found)
+
+
+@pytest.mark.parametrize("function", [extended_by_parts, repeated_items])
+def test_as_many_items_as_the_data_say(function: Any) -> None:
+    x = np.repeat(X, [1, 3, 2, 4, 2])
+    compiled = mlc.jit(function)
+    for given in (x, x[::-1].copy()):
+        ours, numpys = compiled(given), function(given)
+        pairs = zip(ours, numpys) if isinstance(ours, tuple) else [(ours, numpys)]
+        for one, other in pairs:
+            np.testing.assert_array_equal(one, other)
+
+
+def test_one_list_in_as_many_places_as_the_data_say_is_refused() -> None:
+    def shared(x: Any) -> Any:
+        total = 0
+        for i in mlc.range(len(x)):
+            rows = [[0]] * x[i]
+            rows[0][0] += 1
+            total += sum(row[0] for row in rows)
+        return total
+
+    with pytest.raises(mlc.MlcError):
+        mlc.jit(shared)(X)
