@@ -43,6 +43,8 @@ def listed(target: ast.expr, value: ast.expr, names: set[str]) -> ast.expr:
         case ((ast.Tuple(elts=targets) | ast.List(elts=targets)), ast.Tuple(elts=values)):
             if len(targets) == len(values):
                 value.elts = [listed(t, v, names) for t, v in zip(targets, values)]
+        case ast.Name(id=name), ast.Call() if f"{name}[]" in names and not is_listing(value):
+            return filled(called("returned_", [value]), value)
         case (ast.Name(id=name), _) if name not in names:
             if f"{name}[]" in names and is_listing(value):
                 return filled(called("nested_", [value]), value)

@@ -87,6 +87,14 @@ def nested_(value: Any) -> Any:
     return list_(value) if ROWS.get() else _noted(value)
 
 
+def returned_(value: Any) -> Any:
+    """The same for what a call gave: a list of lists, if nothing else holds it, nor one of them."""
+    if type(value) is not list or sys.getrefcount(value) > _FRESH:
+        return value
+    is_ours = {*map(type, value)} == {list} and max(_counts(value)) <= _ALONE
+    return nested_(value) if is_ours else value
+
+
 def _noted(value: Any) -> Any:
     ROWED.set(True)
     return value
@@ -111,3 +119,10 @@ def _counts(value: list[Any]) -> list[int]:
 
 _BOXES = (list, tuple, dict)
 _ALONE = _counts([[]])[0]  # those to an item that nothing else holds
+
+
+def _references(value: Any) -> int:
+    return sys.getrefcount(value)
+
+
+_FRESH = _references([])  # those to what nothing else holds, in a function that it is passed to

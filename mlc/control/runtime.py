@@ -61,6 +61,7 @@ from .making_lists import kept as kept
 from .making_lists import list_ as list_
 from .making_lists import nested_ as nested_
 from .making_lists import pushing as pushing
+from .making_lists import returned_ as returned_
 from .making_tables import dict_ as dict_
 from .making_tables import dict_of as dict_of
 from .making_tables import set_of as set_of

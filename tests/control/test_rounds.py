@@ -238,3 +238,47 @@ def test_a_lookup_of_ours_that_fails_is_no_error_of_the_users(monkeypatch):
     with pytest.raises(KeyError) as caught:
         mlc.jit(widened_on_one_way).lower(3 + 1j, 20)
     assert caught.traceback[-1].path.name == "rounds.py"
+
+
+KEPT = []
+
+
+def table(rows, columns):
+    return [[0 for _ in range(columns)] for _ in range(rows)]
+
+
+def one_row(rows, columns):
+    row = [0] * columns
+    return [row, [1] * columns, row]
+
+
+def kept_row(rows, columns):
+    made = table(rows, columns)
+    KEPT[:] = made[1:2]
+    return made
+
+
+def filled(make, x):
+    made = make(len(x), len(x[0]))
+    for i in range(len(x)):
+        for j in range(len(x[0])):
+            total = 0
+            for k in range(len(x)):
+                total += x[k][j] * x[i][k]
+            made[i][j] += total
+    return made
+
+
+def test_rows_that_a_function_has_made_become_arrays(attempts):
+    x = [[0.5 * i - j for j in range(10)] for i in range(10)]
+    assert mlc.jit(lambda x: filled(table, x))(x) == filled(table, x)
+    assert len(attempts) < 60  # not for each element
+
+
+@pytest.mark.parametrize("make", [one_row, kept_row])
+def test_rows_that_others_know_are_written_to_in_place(make):
+    x = [[0.5 * i - j for j in range(3)] for i in range(3)]
+    wanted = filled(make, x), [list(row) for row in KEPT]
+    KEPT.clear()
+    assert (mlc.jit(lambda x: filled(make, x))(x), KEPT) == wanted
+    KEPT.clear()
