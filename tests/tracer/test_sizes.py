@@ -137,9 +137,9 @@ def test_an_extreme_of_none_is_refused_for_any_size() -> None:
 
 
 def test_each_size_has_its_code_where_there_is_none_for_all() -> None:
-    f = mlc.jit(lambda x: np.array_split(x[x > 0] - 1, 2)[0])
+    f = mlc.jit(lambda x: np.fft.rfft(x[x > 0] - 1))
     for x in (X, Y, X + 1, Y, X):
-        assert np.array_equal(f(x), np.array_split(x[x > 0] - 1, 2)[0])
+        np.testing.assert_allclose(f(x), np.fft.rfft(x[x > 0] - 1), atol=1e-12)
     assert "the data choose 5 elements" in str(f.cache_info())
 
 
