@@ -36,7 +36,7 @@ class Extent:
         return id(self.key)
 
     def __repr__(self) -> str:
-        return f"<={self.bound}"
+        return f"at most {self.bound}"
 
     __str__ = __repr__
 

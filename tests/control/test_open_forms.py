@@ -110,7 +110,7 @@ def test_too_few_elements_raise_what_numpy_raises(text: str, tmp_path: Path, nat
     limits = np.array([x[7], x[1] if text in SHORT else x[0], x[3]])
     with pytest.raises({**SHORT, **EMPTY}[text]):
         space["program"](x, limits)
-    with pytest.raises({**SHORT, **EMPTY}[text]):
+    with pytest.raises({**SHORT, **EMPTY}[text], match=r"short.py:6 in program"):
         compiled(x, limits)
 
 
