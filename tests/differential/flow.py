@@ -11,6 +11,7 @@ import random
 from collections.abc import Sequence
 from typing import NamedTuple, Union
 
+from . import flow_texts
 from . import flow_wider as wider
 
 Node = Union[str, "Compound"]
@@ -160,8 +161,8 @@ _CAUGHT = (
 class Writer:
     """Writes the body of one function; ``loops`` are the counters of the loops around."""
 
-    def __init__(self, rng: random.Random) -> None:
-        self.rng = rng
+    def __init__(self, rng: random.Random, texts: bool = False) -> None:
+        self.rng, self.texts = rng, texts
         self.left = rng.randint(5, 16)  # statements
         self.fuels = 0
         self.helper = False
@@ -242,6 +243,8 @@ class Writer:
 
     def statement(self, depth: int, loops: tuple[str, ...], ways: Sequence[str] = ()) -> Node:
         self.left -= 1
+        if self.texts and self.rng.random() < 0.35:
+            return self.filled(self.rng.choice(flow_texts.STATEMENTS), loops)
         if depth and self.left > 0 and self.rng.random() < 0.5:
             makers = (
                 self.branch,

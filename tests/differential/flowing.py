@@ -15,6 +15,7 @@ import mlc
 from mlc.testing.comparing import Outcome, compare, run
 from mlc.testing.rounding import shaken
 
+from . import flow_texts
 from .compare import grouped
 from .flow import CLASS, FIRST, Compound, Node, Writer, lines_of
 from .flow_wider import CLASSES
@@ -47,6 +48,8 @@ class FlowProgram:
         head = f"{CLASS}\n\n" if any("Box(" in line for line in body) else ""
         if any(re.search(r"Tally|Deep\(|Stop", line) for line in body):
             head += f"{CLASSES}\n\n"
+        if any("Level." in line for line in body):
+            head += f"from enum import Enum\n\n{flow_texts.CLASSES}\n\n"
         lines = "".join(f"    {line}\n" for line in body)
         return f"{head}def program(x, k, a, t):\n{lines}"
 
@@ -59,27 +62,30 @@ def draw_flow(seed: int, heard: Callable[[str], None] = lambda _: None) -> FlowP
     """A program that plain Python runs, most often without an error."""
     rng = random.Random(seed)
     while True:
-        program = _drawn(rng)
+        program = _drawn(rng, seed % 5 == 1)
         error = _error_of(program)
         if error is None or error and rng.random() < RAISING:
             return program
 
 
-def _drawn(rng: random.Random) -> FlowProgram:
+def _drawn(rng: random.Random, texts: bool) -> FlowProgram:
     source = np.random.default_rng(rng.getrandbits(32))
     size = rng.choice((4, 5, 6, 24))
     x = source.integers(-8, 9, size) / 4
     k = source.integers(0, 6, rng.choice((4, 6)))
     a = source.integers(-8, 9, (3, 4)) / 4
     t = rng.choice((0.5, 2.0, np.float64(1.25)))
-    writer = Writer(rng)
-    nodes: list[Node] = [f"{name} = {value}" for name, value in FIRST.items()]
+    writer = Writer(rng, texts)
+    first = FIRST | flow_texts.FIRST if texts else FIRST
+    nodes: list[Node] = [f"{name} = {value}" for name, value in first.items()]
     if rng.random() < 0.35:
         nodes.append(writer.function())
     ways = (LEFT,) if rng.random() < 0.3 else ()
     while writer.left > 0:
         nodes.append(writer.statement(3, (), ways))
     results = tuple(rng.sample(RESULTS, rng.randint(4, 9)))
+    if texts:
+        results += tuple(rng.sample(flow_texts.RESULTS, 5))
     return FlowProgram(tuple(nodes), (x, k, a, t), results)
 
 
@@ -94,6 +100,8 @@ def _error_of(program: FlowProgram) -> str | None:
         return type(error).__name__
     for _, value in (*ran[0], *ran[1]):
         found = np.asarray(value)
+        if found.dtype.kind == "U":
+            continue
         if found.dtype.kind not in "biufO" or found.dtype.kind != "O" and (abs(found) > 1e6).any():
             return ""
     return None
