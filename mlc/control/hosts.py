@@ -66,10 +66,12 @@ class Host:
             self.items[:] = kept.values()
             return
         if isinstance(self.items, Tabled):
-            self.items.become({k: kept[k] for k in (*self.items.items_now(), *kept) if k in kept})
+            self.items.become(kept)
             return
         for key in [key for key in self.items if key not in kept]:
             del self.items[key]
+        if isinstance(self.items, dict) and list(self.items) != list(kept):
+            self.items.clear()  # in the order that there was
         self.items.update(kept)
 
 

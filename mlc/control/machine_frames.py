@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from .matters import own_nodes
 from .names import assigned, changed, exposed, loads
@@ -160,20 +160,18 @@ class Frames:
             if isinstance(node, (ast.Lambda, ast.GeneratorExp))
             for name in loads([node])
         }
-        reads: dict[int, tuple[set[str], set[str], set[int]]] = {}
+        lambdas: dict[int, set[str]] = {}
         for label, stmts in blocks.items():
             surely: set[str] = set()
-            read = exposed([_seen(stmt) for stmt in stmts], surely)
-            if inner & self.locals:
-                read |= inner & surely
-            reads[label] = read, surely, set(_followers(stmts, ends))
+            exposed([_seen(stmt) for stmt in stmts], surely)
+            lambdas[label] = inner & surely if inner & self.locals else set()
         found: dict[int, set[str]] = {label: set() for label in blocks}
         is_new = True
         while is_new:
             is_new = False
-            for label, (read, surely, after) in reads.items():
-                later = set().union(*(found.get(n, set()) for n in after)) - surely
-                live = {n for n in read | later if n in self.locals or n.startswith("_mlc_t")}
+            for label, stmts in blocks.items():
+                read = _read_first(stmts, ends, found) | lambdas[label]
+                live = {n for n in read if n in self.locals or n.startswith("_mlc_t")}
                 live -= {p for p in self.parameters if p not in self.varied} | {self.object}
                 if live != found[label]:
                     found[label], is_new = live, True
@@ -201,16 +199,25 @@ def _seen(stmt: ast.stmt) -> ast.stmt:
     return stmt
 
 
-def _followers(stmts: Sequence[ast.stmt], ends: dict[ast.If, int]) -> list[int]:
-    """The labels that ``stmts`` jump to, or go on at after a call."""
-    found: list[int] = []
-    for stmt in stmts:
-        for node in walk(stmt):
-            match node:
-                case ast.If() if node in ends:
-                    found.append(ends[node])
-                case ast.Assign(
-                    targets=[ast.Name(id="_mlc_at")], value=ast.Constant(value=int(label))
-                ) if label:
-                    found.append(label)
-    return found
+def _read_first(
+    stmts: Sequence[ast.stmt], ends: dict[ast.If, int], found: dict[int, set[str]],
+    after: Collection[str] = (),
+) -> set[str]:  # fmt: skip
+    """The variables that are read on some way through ``stmts`` before they are set: in them, where
+    they jump to or go on after a call, of which ``found`` says it, or ``after`` them."""
+    live = set(after)
+    for stmt in reversed(stmts):
+        surely: set[str] = set()
+        match stmt:
+            case ast.Assign(targets=[ast.Name(id="_mlc_at")], value=ast.Constant(value=int(label))):
+                live = set(found.get(label, ())) if label else set()
+            case ast.If() if stmt in ends:
+                live |= found[ends[stmt]]
+            case ast.If(test=test, body=body, orelse=orelse):
+                ways = [_read_first(way, ends, found, live) for way in (body, orelse)]
+                read = exposed([ast.Expr(test)], surely)
+                live = read | (set().union(*ways) - surely)
+            case _:
+                read = exposed([_seen(stmt)], surely)
+                live = read | (live - surely)
+    return live

@@ -1,6 +1,7 @@
 """What NumPy and Python leave open: the order of the elements in each part which a partition makes,
 which of the zeros of both signs an extreme is, as it takes them in vectors as wide as the
-processor's, and the order of a sorted list some of whose elements are no numbers."""
+processor's, the order of a sorted list some of whose elements are no numbers, and what a product
+with zero makes of those."""
 
 from __future__ import annotations
 
@@ -68,3 +69,18 @@ def _has_nan(value: Any) -> bool:
     if isinstance(value, (tuple, list)):
         return any(map(_has_nan, value))
     return isinstance(value, (float, np.inexact)) and bool(np.isnan(value))
+
+
+def times_zero(args: Sequence[Any], found: Any) -> Any:
+    """The product ``found`` of two arrays, one of them a zero alone: BLAS makes zeros of that, also
+    of what is no number in the other; here as IEEE 754 says."""
+    arrays = [np.asarray(arg) for arg in args]
+    zero = next((a for a in arrays if a.size == 1 and not a.any()), None)
+    if len(arrays) != 2 or zero is None or np.shape(found) == () == arrays[0].shape:
+        return found
+    other = arrays[1] if zero is arrays[0] else arrays[0]
+    if other.size != np.size(found) or np.isfinite(other).all():
+        return found
+    with np.errstate(all="ignore"):
+        made = other.reshape(np.shape(found)) * zero.reshape(())
+    return np.asarray(made, np.asarray(found).dtype)

@@ -30,7 +30,14 @@ from .closeness import (
     single,
 )
 from .instrumenting import HELPER, instrumented
-from .open_order import EXTREMES, PARTITIONS, parts_shuffled, unordered_shuffled, zeros_signed
+from .open_order import (
+    EXTREMES,
+    PARTITIONS,
+    parts_shuffled,
+    times_zero,
+    unordered_shuffled,
+    zeros_signed,
+)
 
 UNITS = 4.0  # errors of that many units in the last place
 EXACT = frozenset({
@@ -238,6 +245,7 @@ class Shaker:
         found = _theirs(getattr(operator, name), one, two)
         if name == "matmul":
             found = self.any_order((one, two), found)
+            found = times_zero((one, two), found) if self.meets else found
         if self.meets and name in DIFFERENCES:
             found = cancelled(name, one, two, found, self.unit)
         if name in PRODUCTS:
@@ -298,6 +306,8 @@ class Shaker:
             result = cancelled(name, args[0], args[1], result, self.unit)
         if sums and kwargs.get("out") is None:
             result = self.any_order((owner, *args), result)
+            if self.meets and name in ("dot", "matmul") and owner is None:
+                result = times_zero(args, result)
         if name in SUMS:
             widened = single(function, args, kwargs) if self.meets else None
             if widened is not None:

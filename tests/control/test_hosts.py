@@ -184,6 +184,19 @@ def test_annotated_names_in_loops_and_branches() -> None:
     check_against_numpy(annotated, UP)
 
 
+@pytest.mark.parametrize("first", ["one", 1])
+@pytest.mark.parametrize("limit", [-100.0, 100.0])
+def test_keys_stay_in_order_where_a_branch_takes_some_out(first: Any, limit: float) -> None:
+    def program(x: Any) -> Any:
+        held = {first: 1, "two": 2, "three": 3}
+        if x.sum() > limit:
+            del held[first]
+        return held
+
+    x = np.arange(3.0)
+    assert list(mlc.jit(program)(x).items()) == list(program(x).items())
+
+
 def test_functions_of_math_give_python_numbers() -> None:
     def length(a: Any, b: Any) -> Any:
         return [math.sqrt(a * a + b) if b > 0 else a]

@@ -53,6 +53,19 @@ def subset(items: Any, target: Any) -> Any:
     return go(0, target)
 
 
+def knapsack(weights: Any, values: Any, room: Any) -> Any:
+    def best(n: Any, room: Any) -> Any:
+        if n == len(weights):
+            return 0
+        found = best(n + 1, room)
+        if weights[n] <= room:
+            mine = values[n]
+            found = max(found, 0 * mine + (values[n] + best(n + 1, room - weights[n])) + 0 * mine)
+        return found
+
+    return best(0, room)
+
+
 def fill(image: Any, r: Any, c: Any, old: Any, new: Any) -> None:
     if r < 0 or c < 0 or r >= image.shape[0] or c >= image.shape[1] or image[r, c] != old:
         return
@@ -160,6 +173,7 @@ CASES: list[tuple[Any, tuple[Any, ...]]] = [
     (simpson, (20.0,)),
     (subset, (np.array([5, 3, 8, 6]), np.int64(14))),
     (subset, (np.array([5, 3, 8, 6]), np.int64(4))),
+    (knapsack, (np.array([2, 3, 1]), np.array([3, 4, 2]), np.int64(4))),
     (filled, (np.array([[0, 1, 1], [1, 1, 0], [0, 0, 1]]),)),
     (unions, (np.array([[0, 1], [3, 4], [1, 4], [2, 2]]),)),
     (order, (np.eye(5, k=1) + np.eye(5, k=3) > 0,)),
