@@ -102,6 +102,8 @@ def _of_compiled(problem: Exception) -> Exception | None:
     if type(problem) is not TypeError or not re.search(rf"\b{Tracer.__name__}\b", str(problem)):
         return None
     frames = _frames(problem)
+    while frames and frames[-1].tb_frame.f_code.co_name == "_join_texts":
+        frames.pop()  # which stands for a method of Python's
     if not frames or not is_user_frame(frames[-1].tb_frame):
         return None
     code, place = frames[-1].tb_frame.f_code, frames[-1].tb_lasti

@@ -130,7 +130,7 @@ def _replaced(function: Any) -> Any:
         return vectorized(function)
     owner = getattr(function, "__self__", None)
     if type(owner) is str and function.__name__ == "join":
-        return lambda parts: function(map(constant_of, parts))
+        return partial(_join_texts, function)
     if isinstance(owner, Tracer) and function.__name__ == "tolist":
         if open_rows_of(owner) is not None and owner.ndim == 1:
             return lambda: listed(numbers_of(owner))
@@ -161,6 +161,12 @@ def _replaced(function: Any) -> Any:
 
         return of_scipy(function)
     return converted(function)
+
+
+def _join_texts(join: Any, parts: Any) -> Any:
+    """``text.join(parts)``, where data may choose the parts; it raises what Python does from where
+    it is called (`mlc.tracebacks`)."""
+    return join(map(constant_of, parts))
 
 
 def _partial(function: partial[Any]) -> Any:

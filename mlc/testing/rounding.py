@@ -320,8 +320,9 @@ class Shaker:
             places = self.source.integers(0, 1 << 30, np.shape(result))
             return result + places.astype(result.dtype)  # no order, no place in it
         if name == "histogram" and kwargs.get("weights") is not None:  # differences of sums
-            heights = self.any_order((args[0], kwargs["weights"]), result[0])
-            heights = self.beside(heights, kwargs["weights"])
+            heights = self.beside(result[0], kwargs["weights"])
+            others = self.source.choice([0.0, np.nan, np.inf, -np.inf], heights.shape)
+            heights = np.where(np.isfinite(heights), heights, others).astype(heights.dtype)
             result = (heights, *result[1:])
         if name in POWERS and len(args) == 2 and not kwargs:
             return self.value(self.power(*args, result))
