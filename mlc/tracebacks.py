@@ -24,9 +24,11 @@ from .errors import (
 from .tracer.tracer import Tracer
 
 _PACKAGE = str(Path(__file__).parent)
+_CALLS = str(Path(__file__).parent / "control" / "calls.py")
 
 
 _REPEATS = 20  # how often a function of the user's stands on the stack before it is to blame
+_TRACED = ("mlc", "numpy", "scipy")  # libraries that know of traced values, or are stood in for
 _PLAIN = (
     TypeError, ValueError, AttributeError, IndexError, OverflowError, NotImplementedError,
 )  # fmt: skip
@@ -43,7 +45,9 @@ def explained(problem: Exception, function: Callable[..., Any]) -> Exception:
             "array with np.zeros or np.empty, or pass it as an argument", problem.__cause__.location
         ).with_traceback(problem.__traceback__)  # fmt: skip
     if not isinstance(problem, MlcError):
-        return _of_compiled(problem) or _located(problem, function)
+        return (
+            _of_compiled(problem) or _of_library(problem, function) or _located(problem, function)
+        )
     known = next(kind for kind in type(problem).__mro__ if kind.__module__ == MlcError.__module__)
     if known is not type(problem) and known is not MlcError:  # not by a name nobody has heard of
         made = known(problem.message, problem.location)
@@ -102,8 +106,8 @@ def _of_compiled(problem: Exception) -> Exception | None:
     if type(problem) is not TypeError or not re.search(rf"\b{Tracer.__name__}\b", str(problem)):
         return None
     frames = _frames(problem)
-    while frames and frames[-1].tb_frame.f_code.co_name == "_join_texts":
-        frames.pop()  # which stands for a method of Python's
+    while frames and frames[-1].tb_frame.f_code.co_filename == _CALLS:
+        frames.pop()  # what stands for a function of Python's
     if not frames or not is_user_frame(frames[-1].tb_frame):
         return None
     code, place = frames[-1].tb_frame.f_code, frames[-1].tb_lasti
@@ -113,6 +117,30 @@ def _of_compiled(problem: Exception) -> Exception | None:
         f"a traced value was passed to a function that is compiled elsewhere, which says: "
         f"{problem}; call it outside of the jitted function, or write it in NumPy's functions",
         _place(frames[-1]),
+    ).with_traceback(problem.__traceback__)  # fmt: skip
+
+
+def _of_library(problem: Exception, function: Callable[..., Any]) -> Exception | None:
+    """What is said of a library's function in Python that refuses a traced value, which its error
+    shows; None of other problems."""
+    frames = _frames(problem)
+    if type(problem) not in (TypeError, ValueError) or not frames:
+        return None
+    name = frames[-1].tb_frame.f_code.co_filename
+    parted = re.search(r"/site-packages/(\w+)", name)
+    if parted is None or parted[1] in _TRACED or name.startswith(_PACKAGE):
+        return None
+    code = getattr(function, "__code__", None)
+    if code is not None and parted[0] in code.co_filename:  # it is of that library, too
+        return None
+    if not re.search(r"\btraced \w+\[", str(problem)):
+        return None
+    callers = [f for f in frames if "/site-packages/" not in f.tb_frame.f_code.co_filename]
+    theirs = [frame for frame in callers if is_user_frame(frame.tb_frame)]
+    return OutsideArrayError(
+        f"a traced value was passed to a function of {parted[1]}, which says: {problem}; "
+        f"call it outside of the jitted function, or write it in NumPy's functions",
+        _place(theirs[-1]) if theirs else user_location(),
     ).with_traceback(problem.__traceback__)  # fmt: skip
 
 

@@ -92,3 +92,25 @@ def test_functions_in_c_that_refuse_traced_values():
 
     with pytest.raises(TypeError, match=r"^no Tracer"):
         mlc.jit(refused)(np.ones(2))
+
+
+LIBRARY = "def digits(x):\n    raise TypeError(f'no digits in {x}')\n"
+
+
+def test_functions_of_libraries_that_refuse_traced_values(tmp_path, monkeypatch):
+    """The error of a library that shows a traced value becomes a sentence with the user's line; its
+    other errors are its own."""
+    folder = tmp_path / "site-packages" / "digits_of"
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").write_text(LIBRARY)
+    monkeypatch.syspath_prepend(str(folder.parent))
+    import digits_of  # type: ignore[import-not-found]
+
+    with pytest.raises(
+        errors.OutsideArrayError,
+        match=r"a function of digits_of, which says: no digits in traced float64.*write it in "
+        r"NumPy's functions\n  at .*test_errors.py:\d+ in ",
+    ):
+        mlc.jit(lambda x: digits_of.digits(x) + 1)(np.ones(2))
+    with pytest.raises(TypeError, match="no digits in three"):
+        mlc.jit(lambda x: digits_of.digits("three") + x)(np.ones(2))

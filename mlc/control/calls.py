@@ -164,8 +164,7 @@ def _replaced(function: Any) -> Any:
 
 
 def _join_texts(join: Any, parts: Any) -> Any:
-    """``text.join(parts)``, where data may choose the parts; it raises what Python does from where
-    it is called (`mlc.tracebacks`)."""
+    """``text.join(parts)``, where data may choose the parts."""
     return join(map(constant_of, parts))
 
 
