@@ -12,7 +12,7 @@ from .graph import Node, unique_name
 from .group_stages import Group
 from .kernel import Kernel
 
-MAX_NAME = 64
+MAX_NAME = 48
 
 
 def make_kernels(
@@ -63,11 +63,11 @@ def kernel_name(stages: Sequence[Made]) -> str:
         labels = [label for label in labels if label not in views] or labels
     if len(labels) <= 1:
         return "".join(labels)
-    name = "fused"
-    for count, label in enumerate(labels):
-        if len(name) + len(label) >= MAX_NAME:
-            return f"{name}_and_{len(labels) - count}_more"
-        name += f"_{label}"
+    name = "_".join(("fused", *labels))
+    kept = len(labels)
+    while kept and len(name) > MAX_NAME:
+        kept -= 1
+        name = "_".join(("fused", *labels[:kept], f"and_{len(labels) - kept}_more"))
     return name
 
 

@@ -72,14 +72,14 @@ def _has_nan(value: Any) -> bool:
 
 
 def times_zero(args: Sequence[Any], found: Any) -> Any:
-    """The product ``found`` of two arrays, one of them a zero alone: BLAS makes zeros of that, also
-    of what is no number in the other; here as IEEE 754 says."""
+    """The product ``found`` of two arrays, one of them a zero alone: BLAS makes zeros of that, of
+    what is negative and of what is no number, too; here as IEEE 754 says."""
     arrays = [np.asarray(arg) for arg in args]
     zero = next((a for a in arrays if a.size == 1 and not a.any()), None)
     if len(arrays) != 2 or zero is None or np.shape(found) == () == arrays[0].shape:
         return found
     other = arrays[1] if zero is arrays[0] else arrays[0]
-    if other.size != np.size(found) or np.isfinite(other).all():
+    if other.size != np.size(found):
         return found
     with np.errstate(all="ignore"):
         made = other.reshape(np.shape(found)) * zero.reshape(())

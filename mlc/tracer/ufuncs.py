@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import types
 from typing import Any
 
 import numpy as np
@@ -36,6 +38,8 @@ def call_ufunc(
     ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
     """``getattr(ufunc, method)(*inputs, **kwargs)``, by what stands for the ufunc."""
+    if method == "reduce" and isinstance(inputs[0], np.ndarray) and kwargs.get("out") is not None:
+        _refuse_unfinished(sys._getframe(2))
     if is_complex_call(inputs, kwargs):
         load_operators()
         from .complex.elementwise import call_complex_ufunc
@@ -63,6 +67,20 @@ def call_ufunc(
     if method != "__call__":
         return _call_method(ufunc, method, name, inputs, kwargs)
     return _call(ufunc, name, inputs, kwargs)
+
+
+def _refuse_unfinished(caller: types.FrameType) -> None:
+    """UnsupportedError where NumPy's own ``x.mean(out=...)`` asks for the sum: what it divides then
+    it would not put into a traced array."""
+    name = ""
+    frame: types.FrameType | None = caller
+    while frame is not None and frame.f_code.co_filename.endswith("_methods.py"):
+        name, frame = frame.f_code.co_name.removeprefix("_"), frame.f_back
+    if name in ("mean", "var", "std"):
+        raise UnsupportedError(
+            f"x.{name}(out=...) of an array that is known while tracing, into a traced one, cannot "
+            f"be traced; write np.{name}(x, out=...)"
+        )
 
 
 def _call(ufunc: np.ufunc, name: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -34,6 +34,19 @@ def test_zero_times_what_is_no_number_is_what_blas_says(text: str) -> None:
     assert compare(made, function, near, (0.0, np.ones(1))).kind == "different"
 
 
+@pytest.mark.parametrize("text", ["np.dot(x, y)", "np.dot(y, x)"])
+def test_zero_times_what_is_negative_has_the_sign_of_blas(text: str) -> None:
+    function = defined(f"def program(x, y):\n    return {text}\n")
+    near = lambda s: shaken(function, s)
+    args = (np.zeros(1), np.array([-3.0]))
+    zeros = [
+        compare(lambda x, y, z=z: z * np.ones(1)[0], function, near, args) for z in (0.0, -0.0)
+    ]
+    assert all(outcome.kind != "different" for outcome in zeros)
+    other = compare(lambda x, y: 1e-300 + function(x, y), function, near, args)
+    assert other.kind == "different"
+
+
 def test_decisions_that_seldom_come_out_so_are_open() -> None:
     """Four comparisons within rounding, each of which has to come out as it does."""
     text = "np.prod([np.sum(x * s) < 1.0 for s in (1.0, 1.0, 1.0)]) * np.ones(2)"

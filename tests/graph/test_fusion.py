@@ -53,6 +53,14 @@ def test_rows_are_one_kernel(function):
     assert len(kernel.outputs) == 1
 
 
+def test_names_of_long_chains_say_how_much_more_there_is():
+    y = X
+    for _ in range(6):
+        y = transcendental.tanh(transcendental.exp(y))
+    (kernel,) = built(y).kernels
+    assert kernel.name == "fused_exp_tanh_exp_tanh_exp_tanh_exp_and_5_more"
+
+
 def test_rows_of_more_dimensions_share_all_axes_but_the_last():
     x = te.placeholder((2, 3, 5, 7), "float32", "x")
     (kernel,) = build_module([x], [nn.softmax(x)]).kernels

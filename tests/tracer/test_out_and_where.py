@@ -202,3 +202,23 @@ def test_joining_casts_as_it_is_told_to() -> None:
         return np.concatenate([x * 1.5, x], out=out, casting="unsafe")
 
     check_against_numpy(joined, np.arange(8.0).reshape(2, 4))
+
+
+@pytest.mark.parametrize("name", ["mean", "var", "std"])
+def test_numpys_own_methods_do_not_end_in_traced_arrays(name: str) -> None:
+    """Their last step would not come in: ``np.mean`` and its kin take such arrays."""
+    known = np.array([1.0, 4.0])
+
+    def by_method(x: Any) -> Any:
+        out = x[:1].reshape(()).copy()
+        getattr(known, name)(axis=-1, out=out)
+        return out
+
+    def by_function(x: Any) -> Any:
+        out = x[:1].reshape(()).copy()
+        getattr(np, name)(known, axis=-1, out=out)
+        return out
+
+    with pytest.raises(mlc.errors.UnsupportedError, match=rf"write np\.{name}\(x, out="):
+        mlc.jit(by_method)(np.ones(3))
+    check_against_numpy(by_function, np.ones(3))

@@ -159,7 +159,16 @@ def kernel_text(
     if len(head) + len(signature) > 99:
         inside = ",\n    ".join(params)
         signature = f"{title}(\n    {inside}) {{"
-    text = "\n".join([f"// {_described(kernel)}", f"{head} {signature}", *printer.lines, "}"])
+        if len(head) + len(title) > 98:
+            signature = f"\n{signature}"
+    text = "\n".join(
+        [
+            f"// {_described(kernel)}",
+            f"{head} {signature}".replace(" \n", "\n"),
+            *printer.lines,
+            "}",
+        ]
+    )
     return text, printer.intrinsics, printer.is_checked
 
 
