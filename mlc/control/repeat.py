@@ -13,7 +13,7 @@ import numpy as np
 
 from ..ir.structural import structural_key
 from ..te.key import body_text
-from ..te.tensor import Call, Compute, Constant, Tensor
+from ..te.tensor import Call, Compute, Constant, Operation, Tensor
 from ..tracer.trace import PLAIN as PLAIN
 from .region import inputs_of
 
@@ -53,7 +53,8 @@ def same_graph(params: Sequence[Sequence[Tensor]], ends: Sequence[Sequence[Tenso
                 stack.append((x, y))
             elif partner[x] is not y:
                 return False
-    return all(_same_body(a, b, numbers) for a, b in partner.items() if a is not b)
+    ops = dict.fromkeys((a.op, b.op) for a, b in partner.items() if a is not b)
+    return all(_same_body(x, y, numbers) for x, y in ops)  # once, however many results one has
 
 
 def _inputs(a: Tensor, b: Tensor) -> list[tuple[Tensor, Tensor]] | None:
@@ -70,8 +71,10 @@ def _inputs(a: Tensor, b: Tensor) -> list[tuple[Tensor, Tensor]] | None:
     return None
 
 
-def _same_body(a: Tensor, b: Tensor, numbers: tuple[dict[Tensor, int], dict[Tensor, int]]) -> bool:
-    match a.op, b.op:
+def _same_body(
+    a: Operation, b: Operation, numbers: tuple[dict[Tensor, int], dict[Tensor, int]]
+) -> bool:
+    match a, b:
         case Compute() as x, Compute() as y:
             return body_text(x, numbers[0]) == body_text(y, numbers[1])
         case Call(program=x), Call(program=y):

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from ..ir.combiner import Combiner
 from ..ir.expr import Apply, Axis, Cast, Const, Expr, Load, Reduce, Select, Var
+from ..ir.program import Program
 from ..ir.rewrite import postorder
 from .tensor import Call, Compute, Constant, Placeholder, Tensor
 
@@ -44,6 +45,7 @@ def graph_key(inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> str:
     numbers: dict[Tensor, int] = {}
     digest = blake2b(digest_size=20)
     bodies: dict[Compute, bytes] = {}
+    programs: dict[Program, bytes] = {}
     for tensor in (*inputs, *topological(outputs)):
         if tensor in numbers:
             continue
@@ -64,8 +66,10 @@ def graph_key(inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> str:
             case Call(program=program, inputs=read):
                 from ..ir.structural import structural_key
 
+                if program not in programs:
+                    programs[program] = structural_key(program).encode()
                 digest.update(f"X{head}{tensor.index}{[numbers[t] for t in read]}".encode())
-                digest.update(structural_key(program).encode())
+                digest.update(programs[program])
     digest.update(repr([numbers[t] for t in outputs]).encode())
     return digest.hexdigest()
 
