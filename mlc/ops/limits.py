@@ -31,7 +31,9 @@ def note_conversion(trace: Any, value: Any, dtype: DType) -> None:
     written = _written_out(value[()], _DEEP)
     terms = as_sum(written)
     match terms.terms:
-        case ((Load(source=Tensor(op=Placeholder()) as argument), factor),):
+        case ((Load(source=Tensor(op=Placeholder()) as argument), factor),) if (
+            argument in trace.weak
+        ):
             ends = dtype.lowest - terms.constant, dtype.highest - terms.constant
             first, last = ends if factor > 0 else (-ends[1], -ends[0])
             least, most = -(-first // abs(factor)), last // abs(factor)

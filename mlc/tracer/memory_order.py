@@ -193,7 +193,18 @@ def _axes_of(value: Any) -> tuple[int, ...] | None:
     blank = layout(value) if _is_traced(value) else np.asarray(value)
     if blank is None or 0 in blank.shape:
         return None
-    return tuple(sorted(range(blank.ndim), key=lambda axis: -abs(blank.strides[axis])))
+    axes: list[int] = []
+    for axis, (size, step) in enumerate(zip(blank.shape, blank.strides, strict=True)):
+        at = len(axes)
+        for place in reversed(range(len(axes))):
+            other = axes[place]
+            if 1 in (size, blank.shape[other]):  # says nothing of the order
+                continue
+            if abs(step) <= abs(blank.strides[other]):
+                break
+            at = place
+        axes.insert(at, axis)
+    return tuple(axes)
 
 
 def _without_places(result: Any, array: Any, places: Any) -> Order:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.lib.stride_tricks import as_strided
 from numpy.lib.stride_tricks import sliding_window_view as windows
 
 import mlc
+from mlc.testing import check_against_numpy
 
 X = np.arange(12.0).reshape(4, 3)
 
@@ -181,3 +184,13 @@ def test_results_are_read_only_where_numpys_are(name):
             np.testing.assert_array_equal(got, want)
             assert got.flags.writeable == want.flags.writeable
     assert x.flags.writeable
+
+
+def test_axes_of_one_element_say_nothing_of_the_order() -> None:
+    def function(x: Any) -> Any:
+        row = np.broadcast_to(x, (1, 5))
+        turned = np.asfortranarray(np.ones((3, 5)) * x)[:, None]
+        found = [np.concatenate([part, part]) for part in (row, row.T, turned)]
+        return [np.isfortran(part) * part for part in found]
+
+    check_against_numpy(function, np.arange(5.0))
