@@ -1,26 +1,30 @@
-"""What the condition of a while loop reads at places that the data choose."""
+"""What while loops, and their conditions, read at places that the data choose."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from ..errors import user_location
 from ..records import dataclass
 from ..tracer.tracer import Tracer
 
 
 @dataclass(frozen=True, eq=False)
 class Read:
-    """An item is read at ``place`` along ``axis``, which has the length ``size``, if ``when``."""
+    """An item is read at ``place`` along ``axis``, which has the length ``size``, if ``when``;
+    ``where`` says in which line."""
 
     place: Tracer
     axis: int
     size: int
     when: Any = True
+    where: str = ""
 
 
 _READS: ContextVar[list[Read] | None] = ContextVar("reads of a condition", default=None)
@@ -49,7 +53,7 @@ def joined(first: Any, test: Callable[[], Any], join: Callable[..., Any]) -> Any
 
     holds = join(first, ask)
     if outer is not None and len(asked) == 1:  # else it became a branch of its own
-        outer += [Read(read.place, read.axis, read.size, first) for read in asked[0]]
+        outer += [replace(read, when=first) for read in asked[0]]
     return holds
 
 
@@ -61,7 +65,8 @@ def note_read(value: Any, key: Any) -> None:
     keys = key if isinstance(key, tuple) else (key,)
     if len(keys) > len(value.shape) or any(k is None or k is Ellipsis for k in keys):
         return
+    where = user_location() or ""
     for axis, (place, size) in enumerate(zip(keys, value.shape)):
         if isinstance(place, Tracer) and not place.shape and place.dtype.kind in "iu":
             if type(size) is int:
-                found.append(Read(place, axis, size))
+                found.append(Read(place, axis, size, where=where))

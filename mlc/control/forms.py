@@ -35,7 +35,7 @@ from .plan import alone
 from .raised import agree, noting
 from .recursion import counting_calls
 from .region import Body, Bound, Cond, For, While, call_region, index_param
-from .running_on import raise_beyond, runs_on, within
+from .running_on import follows, raise_beyond, raising_beyond, runs_on, within
 from .spec import ShapesDifferError
 from .values import tree_text
 
@@ -280,7 +280,13 @@ def native_while(
     asked already. Where it ``is_within`` it stops before it reads beyond the end."""
     tests: list[Any] = []
     reads: list[Read] = []
+    read_within: list[Read] = []
     trace = current()
+
+    def run() -> None:
+        read_within.clear()
+        with reading(read_within):
+            body()
 
     def check() -> None:
         reads.clear()
@@ -295,7 +301,7 @@ def native_while(
     token = WHILES.set((*WHILES.get(), state.place))
     state.is_entered = first is not None and not is_traced(first)
     try:
-        once = body if state.is_entered else noting(body, state, [])
+        once = run if state.is_entered else noting(run, state, [])
         with drawn_nowhere("a loop whose end the data decide"):
             carried = carry(state, [once, check])
     finally:
@@ -306,6 +312,9 @@ def native_while(
     if not is_within and reads and runs_on(reads, carried):
         native_while(within(test), body, state, first, is_within=True)
         raise_beyond(test)
+        return
+    if not is_within and read_within and follows(read_within, carried, tests[-1]):
+        native_while(test, raising_beyond(body), state, first, is_within=True)
         return
     params = tuple(carried.params)
     region = While(Body(params, (tests[-1],)), Body(params, tuple(carried.ends[0])))

@@ -66,6 +66,14 @@ def whole_number(value: Any) -> Any:
     return value.__index__()
 
 
+def adds_to_items(value: Any) -> bool:
+    """Whether ``items + value`` adds ``value`` to each of ``items``, as NumPy's arrays do."""
+    if isinstance(value, (np.ndarray, np.generic)):
+        return True
+    is_array = hasattr(type(value), "__array_function__") and not isinstance(value, list)
+    return is_array and not (isinstance(value, Tracer) and value._is_weak)
+
+
 def rows_of(column: Tracer, first: Any, size: int) -> Any:
     """The ``size`` rows from ``first`` on, as an array."""
     source, start = column._cell.current(current()), first._tensor

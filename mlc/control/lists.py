@@ -21,6 +21,7 @@ from ..errors import MlcError
 from ..ops.moving import number_range
 from ..ops.op import CURRENT
 from ..tracer import tree
+from ..tracer.creation import make
 from ..tracer.grown import Following, Grown, ListsFullError, RoomWanted, is_arrays, rows_wanted
 from ..tracer.lists import holds_traced
 from ..tracer.number import copied_number
@@ -39,6 +40,7 @@ from .list_rows import (
     write_row,
 )
 from .list_steps import (
+    adds_to_items,
     each,
     equal,
     note_full,
@@ -191,7 +193,9 @@ class Growing(Grown):
     def extend(self, values: Iterable[Any]) -> None:
         each(values, self.append)
 
-    def __iadd__(self, values: Iterable[Any]) -> Any:  # type: ignore[override,misc]
+    def __iadd__(self, values: Any) -> Any:  # type: ignore[override,misc]
+        if adds_to_items(values):
+            return self + values
         self.extend(values)
         return self
 
@@ -347,6 +351,8 @@ class Growing(Grown):
         replaced(self, key, values, Growing(), what)
 
     def __add__(self, other: Any) -> Any:
+        if adds_to_items(other):
+            return np.add(make("array", (self,), {}), other)
         if not self.is_native and not is_arrays(other):
             return Growing(list.__add__(self, other))
         made = self.copy()

@@ -1,5 +1,6 @@
 """Native while loops whose condition reads an item at a place that goes on, ``while x[i] < 3: i +=
-1``: past the end the call raises an IndexError, as NumPy does.
+1``, or asks for what the body has read there, ``while v < 3: v = x[i]; i += 1``: past the end the
+call raises an IndexError, as NumPy does.
 
 An index outside counts as the nearest one inside elsewhere; such a loop might never end.
 """
@@ -7,6 +8,7 @@ An index outside counts as the nearest one inside elsewhere; such a loop might n
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -32,15 +34,29 @@ def runs_on(reads: Sequence[Read], carried: Carried) -> bool:
     )
 
 
-def _leads(end: Tensor, start: Tensor) -> bool:
-    """Whether ``end`` is computed from ``start``, but for items that are read there."""
+def follows(reads: Sequence[Read], carried: Carried, test: Tensor) -> bool:
+    """Whether the loop ends by what ``reads`` of its body find at places that go on, and by no
+    number that goes on itself. ``test`` is its condition."""
+    if not runs_on(reads, carried):
+        return False
+    asked = [(p, end) for p, end in zip(carried.params, carried.ends[0]) if _leads(test, p)]
+    if any(not p.shape and p.dtype.kind in "iu" and end is not p and _leads(end, p)
+           for p, end in asked):  # fmt: skip
+        return False
+    return any(_leads(end, read.place._tensor, True) for _, end in asked for read in reads)
+
+
+def _leads(end: Tensor, start: Tensor, by_place: bool = False) -> bool:
+    """Whether ``end`` is computed from ``start``, but for items that are read there; those, too, if
+    ``by_place``."""
     stack, seen = [end], {end}
     while stack:
         tensor = stack.pop()
         if tensor is start:
             return True
         op = tensor.op
-        for read in map(_read, op.body) if isinstance(op, Compute) else [tensor.inputs]:
+        is_values = isinstance(op, Compute) and not by_place
+        for read in map(_read, op.body) if is_values else [tensor.inputs]:
             stack += [t for t in read if t.serial >= start.serial and t not in seen]
             seen.update(read)
     return False
@@ -79,16 +95,32 @@ def raise_beyond(test: Callable[[], Any]) -> None:
     found: list[Read] = []
     with reading(found):
         test()
-    where = user_location()
-    for read in found:
-        text = (
-            f"the condition of a while loop reads an item whose index is out of bounds for axis "
-            f"{read.axis} with size {read.size}" + (f"\n  at {where}" if where else "")
+    where = user_location() or ""
+    _raise_outside([replace(read, where=where) for read in found], "the condition of a while loop")
+
+
+def raising_beyond(body: Callable[[], None]) -> Callable[[], None]:
+    """``body`` of a loop, after which the call raises NumPy's error where it has read beyond the
+    end."""
+
+    def run() -> None:
+        found: list[Read] = []
+        with reading(found):
+            body()
+        _raise_outside(found, "a while loop")
+
+    return run
+
+
+def _raise_outside(reads: Sequence[Read], who: str) -> None:
+    for read in reads:
+        error = IndexError(
+            f"{who} reads an item whose index is out of bounds for axis {read.axis} with size "
+            f"{read.size}" + (f"\n  at {read.where}" if read.where else "")
         )
-        error = IndexError(text)
         if is_tried():
             raise NotNative(caught(error))
-        note((type(error), text), error, _is_outside(read))
+        note((type(error), str(error)), error, _is_outside(read))
 
 
 def _is_outside(read: Read) -> Any:

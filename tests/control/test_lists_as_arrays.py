@@ -98,6 +98,18 @@ def gone_through(x: Any, labels: Any, reach: float) -> Any:
     return out
 
 
+def added_to(x: Any, labels: Any, reach: float) -> Any:
+    found = [1.0]
+    for i in range(len(x)):
+        if x[i, 0] > 0:
+            found.append(x[i, 1])
+    kept = found[:]
+    kept += found
+    kept += x[x[:, 0] > reach][:, 2].tolist()
+    found += x[0, :1]  # NumPy's: to each of the items
+    return len(kept), np.array(kept).sum(), found + np.ones(1), np.ones(1) + found
+
+
 def in_a_branch(x: Any, labels: Any, reach: float) -> Any:
     out = np.zeros(len(x))
     for i in range(len(x)):
@@ -109,6 +121,7 @@ def in_a_branch(x: Any, labels: Any, reach: float) -> Any:
 
 @pytest.mark.parametrize("program", [
     indexing, empty_ones, changed_later, rows, groups, last_one, gone_through, in_a_branch,
+    added_to,
 ])  # fmt: skip
 def test_lists_and_arrays_of_any_length(program: Any) -> None:
     compiled = mlc.jit(program)

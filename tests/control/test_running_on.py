@@ -78,9 +78,48 @@ def with_another_way_out(x: Any) -> Any:
     return i, total
 
 
+def until_the_body_breaks(x: Any) -> Any:
+    i = 0
+    while True:
+        v = x[i]
+        if v >= 3:
+            break
+        i += 1
+    return i
+
+
+def by_the_item_before(x: Any) -> Any:
+    i, v, total = 0, x[0], 0.0
+    while v < 3:
+        total += v
+        i += 1
+        v = x[i]
+    return i, total
+
+
+def with_a_flag(x: Any) -> Any:
+    i, found = 0, False
+    while not found:
+        if x[i] > 3:
+            found = True
+        i += 1
+    return i
+
+
+def computed_from_the_item(x: Any) -> Any:
+    i = 0
+    while True:
+        v = x[i] * 2
+        w = v + 1
+        if w > 6:
+            return w
+        i = i + 1
+
+
 @pytest.mark.parametrize("function", [
     first_above, last_above, steps_of_each, along_a_column, endless, endless_with_a_step_first,
-    with_another_way_out,
+    with_another_way_out, until_the_body_breaks, by_the_item_before, with_a_flag,
+    computed_from_the_item,
 ])  # fmt: skip
 def test_past_the_end(function: Any) -> None:
     compiled = mlc.jit(function)
@@ -108,6 +147,17 @@ def count_below(x: Any) -> Any:
     return i
 
 
+def halved_until_found(x: Any, wanted: Any) -> Any:
+    low, high = 0, len(x)
+    while low < high:
+        middle = (low + high) // 2
+        if x[middle] < wanted:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
 def test_places_that_are_read_or_asked_for_cost_nothing() -> None:
     parent = np.array([0, 0, 1, 2])
     compiled = mlc.jit(root_of)
@@ -116,3 +166,6 @@ def test_places_that_are_read_or_asked_for_cost_nothing() -> None:
     counting = mlc.jit(count_below)
     assert counting(np.zeros(5)) == 5
     assert "int32" not in str(counting.lower(np.zeros(5)).program)
+    halving, x = mlc.jit(halved_until_found), np.arange(8.0)
+    assert halving(x, 5.0) == 5
+    assert "int32" not in str(halving.lower(x, 5.0).program)
