@@ -65,7 +65,7 @@ def note_read(value: Any, key: Any) -> None:
     keys = key if isinstance(key, tuple) else (key,)
     if len(keys) > len(value.shape) or any(k is None or k is Ellipsis for k in keys):
         return
-    where = user_location() or ""
+    where = str(user_location() or "")
     for axis, (place, size) in enumerate(zip(keys, value.shape)):
         if isinstance(place, Tracer) and not place.shape and place.dtype.kind in "iu":
             if type(size) is int:

@@ -54,9 +54,10 @@ def _leads(end: Tensor, start: Tensor, by_place: bool = False) -> bool:
         tensor = stack.pop()
         if tensor is start:
             return True
-        op = tensor.op
-        is_values = isinstance(op, Compute) and not by_place
-        for read in map(_read, op.body) if is_values else [tensor.inputs]:
+        op, reads = tensor.op, [tensor.inputs]
+        if isinstance(op, Compute) and not by_place:
+            reads = [_read(part) for part in op.body]
+        for read in reads:
             stack += [t for t in read if t.serial >= start.serial and t not in seen]
             seen.update(read)
     return False
@@ -95,7 +96,7 @@ def raise_beyond(test: Callable[[], Any]) -> None:
     found: list[Read] = []
     with reading(found):
         test()
-    where = user_location() or ""
+    where = str(user_location() or "")
     _raise_outside([replace(read, where=where) for read in found], "the condition of a while loop")
 
 
