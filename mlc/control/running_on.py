@@ -54,9 +54,10 @@ def _leads(end: Tensor, start: Tensor, by_place: bool = False) -> bool:
         tensor = stack.pop()
         if tensor is start:
             return True
-        op, reads = tensor.op, [tensor.inputs]
+        op = tensor.op
+        reads: list[Any] = [tensor.inputs]
         if isinstance(op, Compute) and not by_place:
-            reads = [_read(part) for part in op.body]
+            reads = list(map(_read, op.body))
         for read in reads:
             stack += [t for t in read if t.serial >= start.serial and t not in seen]
             seen.update(read)
