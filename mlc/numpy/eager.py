@@ -398,6 +398,7 @@ def is_numpy_only(function: Any, short: str) -> bool:
     return (
         short in _NUMPY_ONLY
         or function in implementations.views()
+        and short not in DATA_SIZED
         or not implementations.is_supported(function)
     )
 

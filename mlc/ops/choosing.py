@@ -306,7 +306,8 @@ def compress(
 def trim_zeros(
     filt: Any, trim: str = "fb", axis: Any = None, *, size: Any = None, fill_value: Any = 0
 ) -> Any:
-    """np.trim_zeros of one axis; in the room that is left come ``fill_value``."""
+    """np.trim_zeros of one axis, a view; with ``size``, an array with ``fill_value`` in the room
+    that is left."""
     if len(shape_of(filt)) != 1:
         raise UnsupportedError(
             f"np.trim_zeros of a traced array of {len(shape_of(filt))} dimensions cannot be "
@@ -328,8 +329,11 @@ def trim_zeros(
     back = argmax(getitem(held, slice(None, None, -1))) if "b" in trim.lower() else 0
     left = select_where(any_of(held), arithmetic.subtract(n, arithmetic.add(front, back)), 0)
     room, found = room_found("trim_zeros", size, lambda: left)
-    places = np.arange(int((found if room is None else room) or 0))
-    chosen = take(filt, arithmetic.minimum(arithmetic.add(front, places), n - 1))
     if room is None:
-        return chosen
+        assert found is not None
+        # Where the data choose another number, the call goes to other code in the end.
+        first = arithmetic.maximum(arithmetic.minimum(front, n - found), 0)
+        return filt[first : first + found]
+    places = np.arange(room)
+    chosen = take(filt, arithmetic.minimum(arithmetic.add(front, places), n - 1))
     return astype(select_where(logic.less(places, left), chosen, fill_value), dtype=dtype_of(filt))

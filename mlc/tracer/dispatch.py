@@ -22,7 +22,7 @@ from .implementations import (
     views,
 )
 from .memory_order import is_in_order, settle_order
-from .returned_views import RETURNED, UNCHANGED, mark_shared, own, returned_view
+from .returned_views import RETURNED, UNCHANGED, own, returned_view
 from .rooms import (
     REDUCED_BY,
     args_by_name,
@@ -118,7 +118,6 @@ def call_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
         found = own(found, args)
         if function not in views():
             settle_order(function, found, (*args, *kwargs.values()))
-            mark_shared(function, found, args)
         settle_scalars(function, found)
     return as_number(function, found, args, kwargs) if function in NUMBERS else found
 

@@ -129,7 +129,8 @@ def views() -> frozenset[Any]:
         "reshape ravel transpose permute_dims matrix_transpose swapaxes moveaxis rollaxis "
         "expand_dims squeeze atleast_1d atleast_2d atleast_3d broadcast_to broadcast_arrays "
         "diagonal diag flip fliplr flipud rot90 split array_split hsplit vsplit dsplit unstack "
-        "asarray asanyarray ascontiguousarray asfortranarray real imag astype ix_"
+        "asarray asanyarray ascontiguousarray asfortranarray real imag astype ix_ "
+        "trim_zeros"
     )
     found = {getattr(np, name) for name in names.split() if hasattr(np, name)}
     found |= {np.linalg.diagonal, np.linalg.matrix_transpose}

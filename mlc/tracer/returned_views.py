@@ -140,12 +140,6 @@ def _frozen(function: Any, found: Any, args: Arguments) -> Any:
     return found
 
 
-def mark_shared(function: Any, found: Any, args: Arguments) -> None:
-    """Let nobody write to what may or may not be a view: the data decide."""
-    if function is np.trim_zeros:
-        _frozen(function, found, args)
-
-
 RETURNED: dict[Any, Callable[..., Any]] = {
     np.reshape: _reshaped,
     np.ravel: _reshaped,

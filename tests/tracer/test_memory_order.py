@@ -284,19 +284,32 @@ def test_what_is_known_of_the_order_is_true(x: Array) -> None:
     assert known > (45 if x is C else 20)
 
 
-def test_what_the_data_make_a_view_is_not_written_to() -> None:
-    text = (
-        "np.trim_zeros may give views of its arguments, in ways that are not followed, so neither"
-    )
-    with pytest.raises(mlc.UnsupportedError, match=text):
+@pytest.mark.parametrize("dtype", [float, complex])
+@pytest.mark.parametrize("trim", ["fb", "f", "b"])
+def test_what_is_left_between_zeros_is_a_view(dtype: Any, trim: str) -> None:
+    def written(x: Array) -> Any:
+        kept = np.trim_zeros(x, trim)
+        x[2] = 7
+        kept[:1] += 5
+        made = np.array([0, 1j, 0])
+        np.trim_zeros(made)[...] = 3
+        return kept * 2, x + 0, made
 
-        @mlc.jit
-        def trimmed(x: Array) -> Any:
-            y = np.trim_zeros(x)
-            y[0] = 5
-            return x + 0
+    compiled = mlc.jit(written)
+    for given in ([0, 1, 2, 0], [1, 2, 0, 0], [0, 0, 0, 4], [0, 0, 0, 0]):
+        x, y = np.array(given, dtype), np.array(given, dtype)
+        for found, want in zip([*compiled(x), x], [*written(y), y], strict=True):
+            np.testing.assert_array_equal(found, want)
 
-        trimmed(np.array([0.0, 1.0, 2.0, 0.0]))
+
+@pytest.mark.parametrize("dtype", [float, complex])
+def test_what_a_loop_leaves_between_zeros_is_a_view(dtype: Any) -> None:
+    def written(x: Array) -> Any:
+        for n in range(2, len(x)):
+            np.trim_zeros(x[:n])[:1] += 1
+        return x
+
+    check_against_numpy(written, np.array([0, 0, 1, 2, 0], dtype))
 
 
 def _written(t: Any, way: Callable[[Any], Any]) -> Any:
