@@ -16,7 +16,7 @@ with a compare-and-swap that only an open job lets succeed, so nobody ever waits
 the system has not scheduled. Pieces come from one atomic counter: uneven cores stay balanced.
 Workers spin for about 20 us, then sleep on the sequence.
 
-On Linux the owner keeps sleepers off its own core when it wakes them; see `pool_cores`.
+On Linux the owner keeps workers off its own core when it starts or wakes them; see `pool_cores`.
 
 It is IR, not C, so that wheels stay pure Python and exported libraries can carry it.
 """
@@ -137,6 +137,7 @@ prepare:
   br i1 %enough, label %publish, label %start_threads
 start_threads:
   call void @grow(i32 %helpers)
+  call void @keep_apart()
   br label %publish
 publish:
   %grain_set = icmp sgt i64 %grain, 1

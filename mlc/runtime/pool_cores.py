@@ -1,10 +1,10 @@
 """On which cores the threads of the pool run, as LLVM IR text.
 
-Linux may wake a worker on the core of the one who wakes it even while others are idle, and leave it
-there for milliseconds: jobs shorter than that would take as long as on one thread. The owner of a
-job therefore takes its own core from what workers may run on before it wakes them, and gives it
-back when it waits for one that has lost the core it had. It costs system calls only when the owner
-has moved.
+Linux may start or wake a worker on the core of the one who does so even while others are idle, and
+leave it there for milliseconds: jobs shorter than that would take as long as on one thread. The
+owner of a job therefore takes its own core from what workers may run on once it has started them,
+and before it wakes them, and gives it back when it waits for one that has lost the core it had. It
+costs system calls only when there are new workers, and when the owner has moved.
 """
 
 from __future__ import annotations

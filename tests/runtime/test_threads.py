@@ -355,6 +355,29 @@ def test_workers_that_slept_keep_off_the_core_of_the_caller():
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="others have no such call")
+def test_workers_that_were_just_started_keep_off_the_core_of_the_caller():
+    *_, meet = kernels()
+    allowed = os.sched_getaffinity(0)
+    if len(allowed) < 2:
+        pytest.skip("there is one core")
+
+    def first_job():
+        count = np.array([0, 2, 0, 0], np.int32)
+        meet(count.ctypes.data, 2, 1)
+        return any(len(os.sched_getaffinity(task)) == len(allowed) - 1 for task in workers())
+
+    found = []
+    with threads.set_num_threads(2):
+        for _ in range(15):  # children start threads of their own
+            pid = os.fork()
+            if pid == 0:
+                os._exit(int(first_job()))
+            found.append(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+    # A worker that is waited for long gets all cores back, and one may sleep before it is needed.
+    assert sum(found) > 12, found
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="others have no such call")
 def test_workers_share_the_only_core_there_is():
     run, *_ = kernels()
     allowed = os.sched_getaffinity(0)
