@@ -237,22 +237,15 @@ def distances(x: Any, y: Any) -> Any:
 
 
 def operators(count: int) -> Any:
-    """A function of ``count`` operators that no rewrite can shorten; elementwise and row sums."""
-
-    def function(x: Any) -> Any:
-        y = x
-        for step in range(count):
-            match step % 5:
-                case 0:
-                    y = y * (1.0 + step / 64)
-                case 1:
-                    y = y + x
-                case 2:
-                    y = np.maximum(y, -float(step))
-                case 3:
-                    y = y - np.max(y, axis=-1, keepdims=True)
-                case 4:
-                    y = np.tanh(y)
-        return y
-
-    return function
+    """A function of ``count`` operators that no rewrite can shorten; elementwise and row maxima.
+    It is one line after the other: a loop would be a native one, and one operator."""
+    kinds = (
+        "y = y * {scale}", "y = y + x", "y = np.maximum(y, -{step}.0)",
+        "y = y - np.max(y, axis=-1, keepdims=True)", "y = np.tanh(y)",
+    )  # fmt: skip
+    lines = [
+        kinds[step % len(kinds)].format(scale=1.0 + step / 64, step=step) for step in range(count)
+    ]
+    space: dict[str, Any] = {"np": np}
+    exec("\n    ".join(["def function(x):", "y = x", *lines, "return y"]), space)
+    return space["function"]

@@ -106,7 +106,7 @@ def startup_rows(figures: Iterable[Figure]) -> str:
         if figure.goal is not None:
             verdict = "met" if figure.seconds <= figure.goal else "MISSED"
             goal = f"goal {in_words(figure.goal)}, {verdict}"
-        lines.append(f"{figure.name:<30} {in_words(figure.seconds):>9} {goal}")
+        lines.append(f"{figure.name:<46} {in_words(figure.seconds):>9} {goal}")
     return "\n".join(lines)
 
 

@@ -1,6 +1,7 @@
 """What a user waits for: import, first calls with a cold and a warm disk cache, compile time.
 
-Each figure is taken in processes of its own, several of them, and is the median.
+Each figure is taken in processes of its own, several of them, and is the median. What a call takes
+once all is there (`first_calls`) is no part of it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -25,46 +27,20 @@ print(json.dumps({"import numpy": middle - start, "import mlc beyond numpy": end
                   "import mlc": end - start}))
 """
 
-# The first call of a fresh process; the second function shows what is left once all is imported.
-FIRST_CALL = """
-import json, time
-import numpy as np, mlc
-x, y = np.ones(1000, np.float32), np.ones(1000, np.float32)
-def first(a, b): return np.maximum(a * b + a, 0.0)
-def second(a, b): return np.minimum(a * b - b, 1.0)
-times = {}
-for name, function in (("first call", first), ("second function", second)):
-    f = mlc.jit(function)
-    start = time.perf_counter(); f(x, y); times[name] = time.perf_counter() - start
-    if name == "first call":
-        times["first call but tracing"] = times[name] - next(iter(f.cache_info())).trace_seconds
-print(json.dumps(times))
-"""
-
-# The same of a function that needs more of NumPy than ufuncs.
-FIRST_LAYER = """
-import json, time
-import numpy as np, mlc
-x, w, b = (np.ones(shape, np.float32) for shape in ((128, 128), (128, 128), (128,)))
-def layer(x, w, b): return np.maximum(x @ w + b, 0.0)
-f = mlc.jit(layer)
-start = time.perf_counter(); f(x, w, b)
-print(json.dumps({"first call of a layer": time.perf_counter() - start}))
-"""
-
-COMPILE = """
-import json, sys, time
-import numpy as np, mlc
-from benchmarks.functions import operators
-x = np.ones((64, 64), np.float32)
-mlc.jit(lambda a: a + 1)(x)
-times = {}
-for count in (50, 100, 200):
-    f = mlc.jit(operators(count))
-    start = time.perf_counter(); f(x)
-    times[f"compile {count} operators"] = time.perf_counter() - start
-print(json.dumps(times))
-"""
+# What processes call first: the first process of each pair finds an empty disk cache, the second
+# one what the first has left there. All but the last function are there to load what they load.
+PROCESSES = (
+    ("elementwise",),
+    ("relu(x @ w + b) 128",),
+    ("matmul 1024",),
+    ("attention 12x512x64",),
+    ("elementwise", "another"),
+    ("elementwise", "relu(x @ w + b) 128"),
+    *(("elementwise", f"matmul {n}") for n in (64, 256, 1024, 2048)),
+    ("elementwise", "attention 12x512x64"),
+    ("elementwise", "small functions"),
+)
+GROWING = ("elementwise", "50 operators", "100 operators", "200 operators")
 
 
 @dataclass(frozen=True)
@@ -79,44 +55,61 @@ class Figure:
 
 GOALS = {
     "import mlc": 0.150,
-    "cold: first call": 0.040,
-    "cached: first call but tracing": 0.005,
-    "compile 100 operators": 2.0,
+    "cold: elementwise": 0.040,
+    "cold: matmul 1024": 0.060,
+    "cold: attention 12x512x64": 0.150,
+    "cached: elementwise but tracing": 0.005,
+    "cold, later: relu(x @ w + b) 128": 0.050,
+    **{f"cold, later: matmul {n}": 0.060 for n in (64, 256, 1024, 2048)},
+    **{f"cached, later: matmul {n} but tracing": 0.003 for n in (64, 256, 1024, 2048)},
+    "cached, later: attention 12x512x64 but tracing": 0.003,
+    "cold, later: 100 operators": 2.0,
 }
 
 
-def _process(program: str, cache: Path | None) -> dict[str, float]:
+def _process(cache: Path | None, *arguments: str) -> Any:
+    """What a process of Python prints. Modules are read as they are after an installation: without
+    what was compiled of them, loading them is most of what is seen."""
     environment = dict(os.environ, PYTHONPATH=str(ROOT))
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     environment.update({"MLC_CACHE": "0"} if cache is None else {"MLC_CACHE_DIR": str(cache)})
     done = subprocess.run(
-        [sys.executable, "-c", program],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
+        [sys.executable, *arguments], env=environment, capture_output=True, text=True, check=False
     )
     if done.returncode:
         raise RuntimeError(done.stderr.strip().splitlines()[-1])
-    times: dict[str, float] = json.loads(done.stdout)
-    return times
+    return json.loads(done.stdout)
+
+
+def _first_calls(names: tuple[str, ...], cache: Path | None) -> dict[str, dict[str, float]]:
+    found: dict[str, dict[str, float]] = _process(cache, "-m", "benchmarks.first_calls", *names)
+    return found
 
 
 def run(repeats: int) -> list[Figure]:
     """Every figure; the kinds of process are started in turn, ``repeats`` times."""
     samples: dict[str, list[float]] = {}
 
-    def note(times: dict[str, float], prefix: str = "") -> None:
-        for name, seconds in times.items():
-            samples.setdefault(prefix + name, []).append(seconds)
+    def note(name: str, seconds: float) -> None:
+        samples.setdefault(name, []).append(seconds)
 
-    for _ in range(repeats):
-        note(_process(IMPORT, None))
-        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-            note(_process(FIRST_CALL, Path(folder)), "cold: ")
-            note(_process(FIRST_CALL, Path(folder)), "cached: ")
-            note(_process(FIRST_LAYER, Path(folder)), "cold: ")
-            note(_process(FIRST_LAYER, Path(folder)), "cached: ")
-        note(_process(COMPILE, None))
+    _first_calls(GROWING[:1], None)  # Python compiles what it has not compiled yet
+    for round_ in range(repeats + 1):
+        if round_ == 1:
+            samples.clear()
+        for name, seconds in _process(None, "-c", IMPORT).items():
+            note(name, seconds)
+        for names in PROCESSES:
+            later = ", later" if len(names) > 1 else ""
+            with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+                for kind in ("cold", "cached"):
+                    times = _first_calls(names, Path(folder))[names[-1]]
+                    label = f"{kind}{later}: {names[-1]}"
+                    note(label, times["all"])
+                    if kind == "cached":
+                        note(f"{label} but tracing", times["all"] - times["tracing"])
+        for name, times in list(_first_calls(GROWING, None).items())[1:]:
+            note(f"cold, later: {name}", times["all"])
     return [
         Figure(name, statistics.median(values), max(values) / min(values), GOALS.get(name))
         for name, values in samples.items()
