@@ -7,23 +7,21 @@ from typing import Any
 
 import numpy as np
 
-from .. import te
 from ..dtypes import as_dtype, boolean, float64, int64
 from ..errors import DomainError, DTypeError, ShapeError, UnsupportedError
-from ..ir.expr import Expr, cast
 from ..te.extent import Extent, is_open
 from . import arithmetic, logic
-from .broadcast import Shape, as_axes, as_tensor, is_only_axis, shape_of, size_of, strict_axes
+from .broadcast import as_axes, is_only_axis, shape_of, size_of, strict_axes
 from .elementwise import astype, select_where
-from .index import getitem
 from .moving import length_of
-from .op import MANY_SIZES, implements, op
+from .op import implements
 from .promotion import dtype_of, mean_dtypes, ufunc_dtypes
 from .reduce import ABSENT, check_mask, keep_axes, reduce_ignoring_nan
 from .reduce import max as max_of
 from .reduce import min as min_of
 from .reduce import prod as prod_of
 from .reduce import sum as sum_of
+from .squares import squares_in_one_pass
 
 
 def _refuse_out(name: str, out: Any) -> None:
@@ -75,161 +73,6 @@ def _is_absent(value: Any) -> bool:
     return value is None or value is np._NoValue  # type: ignore[attr-defined]
 
 
-CACHED_BYTES = 1 << 20  # arrays up to this size are in the cache when they are read again
-CHUNK = 4096  # elements of a chunk that is contiguous in memory
-CHUNK_ROWS = 64  # rows of a chunk whose columns lie side by side
-
-
-def _chunk_rows(shape: Shape, axes: list[int]) -> int:
-    """How long the pieces should be that the first of the reduced ``axes`` is cut into, so that a
-    chunk of the array stays in the cache; 0 where cutting is not worth while."""
-    first, *rest = axes
-    inner = size_of([shape[d] for d in rest])
-    whole = inner * shape[first]
-    trailing = axes == list(range(len(shape) - len(axes), len(shape)))
-    if trailing and whole <= 4 * CHUNK:
-        return 0
-    if axes[-1] != len(shape) - 1:
-        most, least = CHUNK_ROWS // inner, 8
-    elif inner == 1:
-        most, least = CHUNK, 256
-    else:
-        most, least = max(CHUNK // inner, 1), 1 if inner <= 4 * CHUNK else CHUNK
-    most = min(most, shape[first] // 2)
-    return next((r for r in range(most, least - 1, -1) if shape[first] % r == 0), 0)
-
-
-GROUP, LEAST = 256, 16  # elements of a column whose squares are summed in one pass
-
-
-def _divisor(n: int, most: int) -> int:
-    """The greatest divisor of ``n`` up to ``most``."""
-    return next(d for d in range(min(n, most), 0, -1) if n % d == 0)
-
-
-@op
-def shifted_sums(x: Any, shift: Any, *, axis: int, dtype: Any) -> Any:
-    """The sums of ``shift - x`` and of ``(shift - x) ** 2`` along ``axis``, which ``shift`` lacks:
-    in one pass. Little is lost if ``shift`` is as near to the mean as elements are. (``x - shift``
-    would take an instruction more: what is subtracted is read from memory on the way.)"""
-    x, shift, dtype = as_tensor(x), as_tensor(shift), as_dtype(dtype)
-    both = te.comm_reducer(
-        lambda p, q: (p[0] + q[0], p[1] + q[1]), (0.0, 0.0), (dtype, dtype), "moments"
-    )
-    k = te.reduce_axis(x.shape[axis], "k")
-
-    def body(*index: Expr) -> Any:
-        place = (*index[:axis], k, *index[axis:])
-        apart = shift[index] - cast(x[place], dtype)
-        return both((apart, apart * apart), axis=k)
-
-    return te.compute((*x.shape[:axis], *x.shape[axis + 1 :]), body, name="moments")
-
-
-NEAR = 8  # places of a group whose mean shifts the other elements
-ROW_LEAST, ROW_NEAR = 256, 16  # elements of a row that is a group, and of each such place in it
-ROW_APART = 128  # between these places, at most: what lies further on may not be at hand yet
-
-
-def _near_mean(x: Any, axis: int, dtype: Any) -> Any:
-    """The mean k of eight elements along ``axis``, or where these are neighbours of eight times
-    sixteen: together they cannot be far out in a group.
-
-    With m the mean of all n, ``8 * (k - m) ** 2`` is at most the sum of squares about m, so that
-    about k is at most ``1 + n / 8`` times as large: that much of its rounding, about sqrt(n) units
-    in the last place at most, remains when the other is computed of it.
-    """
-    shape = shape_of(x)
-    n, before = shape[axis], [slice(None)] * axis
-    if axis == len(shape) - 1:
-        places = [part * min(n // NEAR, ROW_APART) for part in range(NEAR)]
-        near: list[Any] = [slice(i, i + ROW_NEAR) for i in places]
-    else:
-        near = [part * n // NEAR for part in range(NEAR)]
-    rows = [astype(getitem(x, (*before, i)), dtype=dtype) for i in near]
-    while len(rows) > 1:
-        rows = [arithmetic.add(p, q) for p, q in zip(rows[::2], rows[1::2], strict=True)]
-    whole = arithmetic.multiply(rows[0], 1.0 / NEAR)
-    return whole if len(shape_of(whole)) < len(shape) else _mean(whole, axis, dtype, False, True)
-
-
-def _grouped(shape: Shape, axes: list[int]) -> tuple[Shape, int, list[int]] | None:
-    """The shape of an array whose reduced ``axes`` are cut into groups, the axis along which these
-    lie, and what else is reduced, that of all groups first; None where groups would be small."""
-    first, last = axes[0], len(shape) - 1
-    if axes == list(range(first, len(shape))):  # rows that lie one behind the other are one
-        whole = size_of(shape[first:])
-        size = whole if whole <= 4 * CHUNK else _divisor(whole, CHUNK)
-        cut = (*shape[:first], whole // size, size)
-        return (cut, first + 1, [first]) if size >= ROW_LEAST else None
-    size = _divisor(shape[first], GROUP) if axes[-1] != last else 0
-    cut = (*shape[:first], shape[first] // max(size, 1), size, *shape[first + 1 :])
-    return (cut, first + 1, [first, *axes[1:]]) if size >= LEAST else None
-
-
-def _squares_by_group(a: Any, axis: Any, work: Any, keepdims: Any) -> Any:
-    """The sum of squared differences from the mean, or None if two passes do as well.
-
-    Elements are read once: each group has a mean m and a sum of squares of its own, and groups of n
-    elements are put together by ``sum(squares) + n * sum((m - mean) ** 2)`` (Chan, Golub, LeVeque,
-    1979).
-    """
-    from .shape import reshape
-
-    shape = shape_of(a)
-    axes = sorted(as_axes("np.var", axis, len(shape)))
-    plain = not axes or 0 in shape or MANY_SIZES.get()
-    if plain or size_of(shape) * work.itemsize <= CACHED_BYTES:
-        return None
-    groups = _grouped(shape, axes)
-    if groups is None:
-        return _squares_by_chunk(a, axes, work, keepdims)
-    cut, along, merged = groups
-    count, parts = float(cut[along]), reshape(a, cut)
-    shift = _near_mean(parts, along, work)
-    sums, squares = shifted_sums(parts, shift, axis=along, dtype=work)
-    within = arithmetic.subtract(squares, arithmetic.multiply(arithmetic.square(sums), 1.0 / count))
-    within = arithmetic.maximum(within, 0.0)
-    if size_of([cut[d] for d in merged]) == 1:
-        return _with_axes(sum_of(within, axis=tuple(merged)), shape, axes, keepdims)
-    means = arithmetic.subtract(shift, arithmetic.multiply(sums, 1.0 / count))
-    leads = merged == list(range(len(merged)))  # then the mean goes with each row as it is
-    spread = arithmetic.subtract(means, _mean(means, tuple(merged), work, not leads, True))
-    between = sum_of(arithmetic.square(spread), axis=tuple(merged))
-    total = arithmetic.add(sum_of(within, axis=tuple(merged)), arithmetic.multiply(between, count))
-    return _with_axes(total, shape, axes, keepdims)
-
-
-def _with_axes(total: Any, shape: Shape, axes: list[int], keepdims: Any) -> Any:
-    from .shape import reshape
-
-    if keepdims is not True:
-        return total
-    return reshape(total, tuple(1 if d in axes else n for d, n in enumerate(shape)))
-
-
-def _squares_by_chunk(a: Any, axes: list[int], work: Any, keepdims: Any) -> Any:
-    """The same by chunks that stay in the cache, with two passes over each."""
-    from .shape import expand_dims, reshape
-
-    shape = shape_of(a)
-    rows = _chunk_rows(shape, axes)
-    if not rows:
-        return None
-    first = axes[0]
-    chunks = shape[first] // rows
-    cut = reshape(a, (*shape[:first], chunks, rows, *shape[first + 1 :]))
-    inner = tuple(d + 1 for d in axes)
-    means = _mean(cut, inner, work, False, True)
-    apart = arithmetic.subtract(astype(cut, dtype=work), expand_dims(means, inner))
-    within = sum_of(arithmetic.square(apart), axis=inner)
-    spread = arithmetic.subtract(means, _mean(means, first, work, True, True))
-    between = sum_of(arithmetic.square(spread), axis=first)
-    per_chunk = float(rows * size_of([shape[d] for d in axes[1:]]))
-    total = arithmetic.add(sum_of(within, axis=first), arithmetic.multiply(between, per_chunk))
-    return _with_axes(total, shape, axes, keepdims)
-
-
 def _about(
     a: Any, center: Any, axis: Any, dtype: Any, ddof: float, keepdims: Any, where: Any
 ) -> Any:
@@ -252,7 +95,7 @@ def _variance(a: Any, axis: Any, dtype: Any, ddof: float, keepdims: Any, where: 
         total = sum_of(squares, axis=axis, dtype=result, keepdims=keepdims, where=where)
         left = arithmetic.maximum(arithmetic.subtract(_count(a, axis, where, keepdims), ddof), 0)
         return astype(arithmetic.divide(total, left), dtype=result)
-    total = None if where is not True else _squares_by_group(a, axis, work, keepdims)
+    total = None if where is not True else squares_in_one_pass(a, axis, work, keepdims)
     if total is None:
         center = _mean(a, axis, work, True, where)
         squares = arithmetic.square(arithmetic.subtract(astype(a, dtype=work), center))

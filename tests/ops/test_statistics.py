@@ -18,6 +18,14 @@ CASES = [
     ((37, 10_007), 1),
     ((7, 3, 50_000), (1, 2)),
     ((1_000_003,), None),
+    ((131_101,), 0),
+    ((1031, 1031), 0),
+    ((120_000, 3), 0),
+    ((119_993, 3), 0),
+    ((400, 300, 3), (0, 1)),
+    ((300, 400, 3), 0),
+    ((3, 50_021, 2), 1),
+    ((300_007, 1), 0),
 ]
 
 
@@ -65,6 +73,23 @@ def test_columns_and_rows_that_change_are_as_near_as_numpys(kind, is_row):
     exact = x.astype(np.float64).var(axis)
     error = np.abs(mlc.jit(lambda x: x.var(axis))(x) / exact - 1).max()
     assert error <= max(np.abs(x.var(axis) / exact - 1).max(), 1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float64", "int16"])
+@pytest.mark.parametrize("rows", [60_000, 59_999])
+def test_narrow_columns_of_other_types(dtype, rows):
+    x = (np.random.default_rng(4).normal(size=(rows, 5)) * 9).astype(dtype)
+    found, exact = mlc.jit(lambda x: x.var(0))(x), x.astype(np.float64).var(0)
+    assert found.dtype == x.var(0).dtype
+    np.testing.assert_allclose(found, exact, rtol=2e-3 if dtype == "float16" else 1e-12)
+
+
+def test_means_of_narrow_columns_are_summed_in_parts():
+    x = (np.random.default_rng(5).normal(size=(250_000, 3)) + 100).astype(np.float32)
+    found = mlc.jit(lambda x: (x.mean(0), np.sqrt((x * x).sum(0)), x.max(0) - x.min(0)))(x)
+    wide = x.astype(np.float64)
+    for one, exact in zip(found, (wide.mean(0), np.sqrt((wide**2).sum(0)), np.ptp(wide, 0))):
+        np.testing.assert_allclose(one, exact, rtol=3e-6)  # one after the other: 1e-4
 
 
 def test_columns_with_nan_and_infinity():

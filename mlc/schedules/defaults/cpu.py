@@ -321,19 +321,18 @@ def _plan(
             continue
         from .folds import fuse_reduced
         from .narrow_sums import narrow_sum
-        from .reduction import factor_chunks, factor_rows
+        from .reduction import factor_parts
 
         nest = fuse_reduced(nest)
-        if not made.intersection(n.source for n in loads_in(nest)):
+        alone = not made.intersection(n.source for n in loads_in(nest))
+        if alone:
             narrow = narrow_sum(nest, machine)
             if narrow is not None:
                 first, nest = narrow
                 before.extend(_factored(first, 0, machine))
-        chunks = factor_chunks(nest, machine) if shared == 0 or single else None
-        if chunks is None and not made.intersection(n.source for n in loads_in(nest)):
-            chunks = factor_rows(nest, machine)
-        if chunks is not None:
-            first, nest = chunks
+        parts = factor_parts(nest, machine, shared == 0 or single, alone)
+        if parts is not None:
+            first, nest = parts
             before.extend(_factored(first, 0, machine))
         if columns:
             out.append(nest)

@@ -62,6 +62,17 @@ def _fold_unrolled(nest: Nest) -> tuple[Nest, Nest]:
     return factor_reduction(nest, lanes, (lanes.extent,), (0,), "lane")
 
 
+def factor_parts(
+    nest: Nest, machine: Machine, is_apart: bool, reads_inputs: bool
+) -> tuple[Nest, Nest] | None:
+    """Partial results in loops of their own, and what puts them together: if the nest ``is_apart``
+    from all others anyway, or ``reads_inputs`` alone, down the columns of these."""
+    chunks = None
+    if is_apart or reads_inputs and is_of_columns(nest):
+        chunks = factor_chunks(nest, machine)
+    return factor_rows(nest, machine) if chunks is None and reads_inputs else chunks
+
+
 def factor_chunks(nest: Nest, machine: Machine) -> tuple[Nest, Nest] | None:
     """A reduction with few outputs and many points -> one partial result for each fixed chunk."""
     outputs = 1
@@ -70,8 +81,7 @@ def factor_chunks(nest: Nest, machine: Machine) -> tuple[Nest, Nest] | None:
     if not is_foldable(nest) or outputs > 256 or points(nest) < 4 * CHUNK:
         return None
     axis = reduce_axes(nest)[0]
-    columns = nest.compute.axes  # of neighbours in memory: parts of a fold lie below each other
-    aside = bool(columns) and vector_axis(nest, columns) is columns[-1]
+    aside = is_of_columns(nest)
     if not aside and outputs >= MANY_ROWS:
         return None
     per_iteration = points(nest) // axis.extent
@@ -82,11 +92,17 @@ def factor_chunks(nest: Nest, machine: Machine) -> tuple[Nest, Nest] | None:
         inner = next_power_of_two(inner)
     rows = rows_in_vectors(nest, lanes_for(nest, machine.vector_bytes, machine)) if aside else 1
     if rows > 1 and inner >= rows:
-        parts = -(-axis.extent // inner), inner // rows, rows
-        parts = -(-axis.extent // (parts[1] * rows)), *parts[1:]
+        steps = _even_steps(axis.extent, inner // rows, rows)
+        parts = -(-axis.extent // (steps * rows)), steps, rows
         return factor_reduction(nest, axis, parts, (0, 2), "chunk", is_outermost=True)
     chunks = -(-axis.extent // inner), inner
     return factor_reduction(nest, axis, chunks, (0,), "chunk", is_outermost=aside)
+
+
+def is_of_columns(nest: Nest) -> bool:
+    """Whether results lie beside each other in memory, parts of a fold below each other."""
+    columns = nest.compute.axes
+    return bool(columns) and vector_axis(nest, columns) is columns[-1]
 
 
 def factor_rows(nest: Nest, machine: Machine) -> tuple[Nest, Nest] | None:
@@ -112,15 +128,25 @@ def _is_streamed(nest: Nest, columns: int, machine: Machine) -> bool:
 
 
 def rows_in_vectors(nest: Nest, lanes: int) -> int:
-    """How many short rows, one behind the other, fill whole vectors of ``lanes``, some of them; 1
-    where one row does, or where rows lie apart."""
+    """How many short rows, one behind the other, fill whole vectors of ``lanes``, as many as keep
+    additions busy; 1 where one row does, or where rows lie apart."""
     axis, wide = nest.compute.axes[-1], [a for a in nest.compute.axes if a.extent > 1]
     fold = reduce_axes(nest)
     if len(wide) != 1 or len(fold) != 1 or axis.extent >= 4 * lanes or axis.extent % lanes == 0:
         return 1
     if any(step(n, fold[0]) not in (0, axis.extent) or step(n, axis) != 1 for n in loads_in(nest)):
         return 1
-    return 2 * lanes // gcd(axis.extent, lanes)
+    rows = lanes // gcd(axis.extent, lanes)
+    vectors = rows * axis.extent // lanes
+    return rows << max(CHAINS // vectors, 2).bit_length() - 1
+
+
+def _even_steps(extent: int, about: int, rows: int) -> int:
+    """``about`` so many steps of ``rows``, so that parts of as many leave nothing over, if that can
+    be: what is left over would have to be told from the rest at each step."""
+    whole = extent // rows
+    near = range(about, max(about // 2, 1) - 1, -1)
+    return next((n for n in near if whole % n == 0), about) if extent % rows == 0 else about
 
 
 def schedule_reduction(
