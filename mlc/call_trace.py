@@ -4,7 +4,6 @@ first way to it leads nowhere."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from types import FunctionType
 from typing import Any
 
 from .errors import (
@@ -148,7 +147,7 @@ def native_form(function: Callable[..., Any], is_last: bool = False) -> Callable
     """The function with loops and branches that may become native: see `control.convert.converted`,
     which takes a while to load, and which most functions of array arithmetic need not be asked
     about."""
-    if type(function) is FunctionType and is_plain(function.__code__, ("np", "numpy")):
+    if is_plain(function):
         return function
     from .control.convert import converted
 

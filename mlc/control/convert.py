@@ -18,7 +18,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from ..tracer.again import MACHINES
-from ..tracer.plain_code import is_plain
+from ..tracer.plain_code import plain_calls
 from ..tracer.trace import FAILING, PLAIN
 from .host_changes import PARTS
 from .nodes import settle_places, walk
@@ -111,7 +111,7 @@ def _convert(function: types.FunctionType, key: _Key) -> types.FunctionType:
 def _compiled(function: types.FunctionType, key: _Key) -> types.CodeType | None:
     """The code of the function, transformed; None if there is nothing to do, or no way."""
     code = function.__code__
-    if is_plain(code, ("np", "numpy")):
+    if plain_calls(code) == frozenset():  # what else it calls may become another function
         return None
     from .syntax import HELPER
 
