@@ -4,6 +4,7 @@ first way to it leads nowhere."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from types import FunctionType, MethodType
 from typing import Any
 
 from .errors import (
@@ -149,6 +150,10 @@ def native_form(function: Callable[..., Any], is_last: bool = False) -> Callable
     about."""
     if is_plain(function):
         return function
-    from .control.convert import converted
+    if isinstance(function, (FunctionType, MethodType)):
+        from .control.convert import converted
 
-    return converted(function, is_last)  # type: ignore[no-any-return]
+        return converted(function, is_last)  # type: ignore[no-any-return]
+    from .control.calls import call
+
+    return call(function)  # type: ignore[no-any-return]

@@ -352,12 +352,15 @@ def refuse_other(wrapped: Any) -> None:
         )
     code = getattr(wrapped, "__code__", None)
     if code is not None and code.co_flags & (inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR):
+        kind = "coroutine" if code.co_flags & inspect.CO_COROUTINE else "asynchronous generator"
         raise ArgumentError(
-            f"mlc.jit compiles a function, got the coroutine {wrapped.__name__}; compile what it "
+            f"mlc.jit compiles a function, got the {kind} {wrapped.__name__}; compile what it "
             f"computes as a function of its own, and await outside of that"
         )
     if not callable(wrapped):
-        raise ArgumentError(f"mlc.jit compiles a function, got {type(wrapped).__name__}")
+        kind = type(wrapped).__name__
+        hint = f"; write @{kind} above @mlc.jit" if hasattr(wrapped, "__get__") else ""
+        raise ArgumentError(f"mlc.jit compiles a function, got {kind}{hint}")
 
 
 def refuse_arguments(

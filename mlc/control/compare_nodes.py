@@ -6,6 +6,7 @@ handed on as it is.
     a < f(x) < b        ->  (lambda left, right: and_(left < right, lambda: right < b))(a, f(x))
     v in found          ->  __mlc__.in_(v, lambda: found, False)
     best is None        ->  __mlc__.is_none(lambda: best)
+    x.__class__         ->  __mlc__.class_(x)
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import TypeGuard
 
 from .exits import TAKEN
 from .handing import hand_over, is_handed
-from .matters import MEMBERS
+from .matters import MEMBERS, is_class
 from .nodes import walk
 from .syntax import called, constant, filled, is_simple, raw, thunk, variable
 
@@ -58,6 +59,12 @@ class Comparisons(ast.NodeTransformer):
         if node.target.id in self.nones:
             node.value = hand_over(node.value, self.nones, self.shared)
         return node
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        self.generic_visit(node)
+        if not is_class(node):
+            return node
+        return filled(called("class_", [node.value]), node)
 
     def visit_Compare(self, node: ast.Compare) -> ast.AST:
         can_repeat = all(map(is_simple, node.comparators[:-1]))

@@ -21,6 +21,7 @@ from ..tracer.again import MACHINES
 from ..tracer.plain_code import plain_calls
 from ..tracer.trace import FAILING, PLAIN
 from .host_changes import PARTS
+from .kinds import by_class
 from .nodes import settle_places, walk
 
 CALL = "__call__"
@@ -54,6 +55,8 @@ def converted(function: Any, is_last: bool = False) -> Any:
                 return function
             return partial(inner, *function.args, **function.keywords)
         case types.FunctionType():
+            if (chosen := by_class(function)) is not None:
+                return chosen
             file = function.__code__.co_filename
             names = frozenset(name for place, name in MACHINES.get() if place == file)
             key = FAILING.get(), is_last, names

@@ -1,9 +1,12 @@
-"""Which class a traced value would be of: ``isinstance(x[0], float)``, ``type(x)``."""
+"""Which class a traced value would be of: ``isinstance(x[0], float)``, ``type(x)``,
+``x.__class__``, and the function that ``functools.singledispatch`` has for it."""
 
 from __future__ import annotations
 
 import builtins
+import functools
 import types
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -44,7 +47,50 @@ def type_(*args: Any, **options: Any) -> Any:
     return AnyArray if found is np.ndarray else found
 
 
+def issubclass_(kind: Any, kinds: Any) -> bool:
+    """``issubclass(kind, kinds)``, where either may be what stands for ``np.ndarray``."""
+    return builtins.issubclass(_plain(kind), _plain(kinds))
+
+
+def _plain(kinds: Any) -> Any:
+    if builtins.isinstance(kinds, tuple):
+        return tuple(map(_plain, kinds))
+    return np.ndarray if kinds is AnyArray else kinds
+
+
+def class_(value: Any) -> Any:
+    """``value.__class__``."""
+    return type_(value) if is_traced(value) else value.__class__
+
+
+def by_class(function: types.FunctionType) -> Callable[..., Any] | None:
+    """What runs the function that ``function``, of ``functools.singledispatch`` or a method of
+    ``singledispatchmethod``, has for the class of its first argument; None of other functions."""
+    if function.__code__.co_filename != functools.__file__:
+        return None
+    generic = getattr(getattr(function, "register", None), "__self__", None)
+    dispatch: Any = getattr(function, "dispatch", None)
+    owner: tuple[Any, ...] = ()
+    if isinstance(generic, functools.singledispatchmethod):
+        cells = dict(zip(function.__code__.co_freevars, function.__closure__ or ()))
+        owner = cells["obj"].cell_contents, cells["cls"].cell_contents
+        dispatch = generic.dispatcher.dispatch
+    if dispatch is None:
+        return None
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        if not args or not is_traced(args[0]):
+            return function(*args, **kwargs)
+        from .calls import call
+
+        found = dispatch(class_of(args[0]))
+        return call(found.__get__(*owner) if owner else found)(*args, **kwargs)
+
+    return run
+
+
 INSTEAD: dict[Any, Any] = {
     builtins.isinstance: isinstance_,
+    builtins.issubclass: issubclass_,
     builtins.type: type_,
 }  # what to call in the place of Python's functions

@@ -70,6 +70,8 @@ def matters(node: ast.AST) -> bool:
             return is_choosing(node)
         case ast.UnaryOp(op=ast.Not()):
             return True
+        case ast.Attribute():
+            return is_class(node)
         case ast.Assign() | ast.AnnAssign() | ast.Dict():
             return holds_listing(node)
         case ast.Subscript(ctx=ast.Load()):
@@ -82,6 +84,11 @@ def matters(node: ast.AST) -> bool:
             is_none = isinstance(sides[0], ast.Constant) and sides[0].value is None
             return not is_one or is_identity and not is_none or isinstance(sides[0], _LISTS)
     return False
+
+
+def is_class(node: ast.Attribute) -> bool:
+    """Whether ``node`` asks for the class of something."""
+    return node.attr == "__class__" and isinstance(node.ctx, ast.Load)
 
 
 def _is_numpy(function: ast.expr) -> bool:

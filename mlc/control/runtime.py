@@ -48,6 +48,7 @@ from .handing import returned as returned
 from .handing import takes_none as takes_none
 from .hosts import hosts_in
 from .iterators import refuse_taking
+from .kinds import class_ as class_
 from .leaving import LeavesAtOnceError
 from .list_loops import is_table, open_rows_of, steady, walk, walk_of, walk_rows
 from .logic import and_ as and_

@@ -97,14 +97,28 @@ class _ArrayType(type):
     def __getattr__(cls, name: str) -> Any:
         return getattr(np.ndarray, name)
 
+    def __eq__(cls, other: object) -> bool:
+        return other is cls or other is np.ndarray
+
+    def __hash__(cls) -> int:
+        return hash(np.ndarray)
+
+    def __repr__(cls) -> str:
+        return repr(np.ndarray)
+
 
 class AnyArray(metaclass=_ArrayType):
     """What takes the place of ``np.ndarray``."""
+
+    __module__, __qualname__ = np.ndarray.__module__, np.ndarray.__qualname__
 
     def __new__(cls, shape: Any, dtype: Any = float, *rest: Any, **options: Any) -> Any:
         if CURRENT.get() is None or rest or options:
             return np.ndarray(shape, dtype, *rest, **options)
         return make("empty", (shape, dtype), {})
+
+
+AnyArray.__name__ = np.ndarray.__name__
 
 
 @functools.cache
