@@ -80,7 +80,7 @@ def plain_calls(code: types.CodeType) -> frozenset[str] | None:
             case "LOAD_ATTR" | "LOAD_METHOD":
                 is_called |= step.opname == "LOAD_METHOD" or "NULL" in step.argrepr
                 if not in_module:  # what is an attribute is read as it is, but not called
-                    if is_called:
+                    if is_called or step.argval == "__class__":
                         return None
                     reads_others |= step.argval not in _OF_ARRAYS
                 elif (
