@@ -101,6 +101,7 @@ class Draws(NativeDraws):
         super().__init__()
         self.drew = False
         self.count = 0  # how often something was drawn
+        self.performed = 0  # of the loops that drew: how many left no step
 
     def drawn(self, place_of: Callable[[Any], int] | None = None) -> Drawn | None:
         """What to do before each call; None if nothing. ``place_of`` numbers what a traced value
@@ -128,7 +129,7 @@ class Draws(NativeDraws):
         """What is drawn inside is drawn once for each iteration."""
         outer, inner = self.steps, list[Step]()
         self.steps = inner
-        self.places.append((index, along, len(outer)))
+        self.places.append((index, along, len(outer) + self.performed))
         try:
             yield inner
         finally:
@@ -146,6 +147,7 @@ class Draws(NativeDraws):
         known_ones = _only(mine, self._is_eager)
         if known_ones is not None:
             self.fixed |= perform([known_ones])
+            self.performed += 1
         rest = _only(mine, lambda source: not self._is_eager(source))
         self.steps += [] if rest is None else [rest]
 
@@ -165,10 +167,11 @@ class Draws(NativeDraws):
         fresh = dict(self.fresh)
         drawn: list[Any] = []
         copies = {key: twin_of(made) for key, made in own.items()}
-        before, self.count = self.count, 0
+        before, self.count, performed = self.count, 0, self.performed
         try:
             yield drawn
         finally:
+            self.performed = performed
             drawn += range(self.count)
             self.count += before
             self.steps[:] = steps

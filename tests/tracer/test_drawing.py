@@ -53,6 +53,16 @@ def seeded_loop(x: Any) -> Any:
     return total + np.random.rand()
 
 
+def loops_in_turn(x: Any) -> Any:
+    rng = np.random.default_rng(4)
+    out = np.zeros((2, 50))
+    for i in range(50):
+        out[0, i] = rng.uniform() * x[1]
+    for i in range(50):
+        out[1, i] = rng.uniform()
+    return out
+
+
 def state_put_back(x: Any) -> Any:
     state = np.random.get_state()
     np.random.seed(1)
@@ -128,9 +138,9 @@ def by_name(x: Any) -> Any:
 
 
 PROGRAMS = [
-    in_place, of_a_generator, of_a_new_generator, orders, seeded, seeded_loop, state_put_back,
-    monte_carlo, metropolis, nested, only_where_asked, scaled, by_probability, by_size,
-    of_the_library, of_a_list, by_name,
+    in_place, of_a_generator, of_a_new_generator, orders, seeded, seeded_loop, loops_in_turn,
+    state_put_back, monte_carlo, metropolis, nested, only_where_asked, scaled, by_probability,
+    by_size, of_the_library, of_a_list, by_name,
 ]  # fmt: skip
 
 
