@@ -310,3 +310,19 @@ def test_long_rows_whose_places_are_numbers_stay_rows(name, shape) -> None:
         np.testing.assert_array_equal(compiled(a), function(a))
     if shape == (70, 999):
         assert ("s.fuse(" in str(compiled.lower(a).schedule)) == fused
+
+
+@pytest.mark.parametrize(("keys", "loops"), [(128, 2), (1024, 1)])
+def test_folds_of_short_rows_between_products_do_not_wait_for_each_other(keys, loops) -> None:
+    """Maxima of all rows of a block, then exponentials, then sums; of long rows all in one loop."""
+    q, k = np.ones((2, 64, 32), np.float32), np.ones((2, keys, 32), np.float32)
+
+    def attention(q, k, v):
+        scores = q @ np.swapaxes(k, -1, -2)
+        e = np.exp(scores - np.max(scores, axis=-1, keepdims=True))
+        return e / np.sum(e, axis=-1, keepdims=True) @ v
+
+    compiled = mlc.jit(attention)
+    np.testing.assert_allclose(compiled(q, k, k), attention(q, k, k), rtol=1e-5)
+    text = str(compiled.lower(q, k, k).program)
+    assert text.count("for ji in T.serial(64):") == loops, text

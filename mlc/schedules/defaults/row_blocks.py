@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import field, replace
+from itertools import pairwise
 from math import prod
 
 from ...ir.expr import Var
@@ -34,6 +35,7 @@ from .machine import Machine
 from .vectors import extent_of, private_loops, split_roles
 
 MOST_ROWS = 64
+SHORT_BYTES = 1024  # of rows, which are gone through faster than the fold of one ends
 EVENED = 0.93  # of the cycles, which must be left for another width of tiles to pay
 HIGH = 6  # rows, of two multiply-adds in each cycle for what takes four to load
 FEW_STEPS = 64  # with fewer, sums are taken up and put down too often
@@ -85,18 +87,38 @@ def plan_row_blocks(
         elif not packing and nest.compute.axes[shared - 1].extent >= FEW_PACK_ROWS:
             *packing, main = _lines(nest, roles, tile, shared, made, machine)
         before.extend(packing)
-        if len(out) > start + 1:
-            together.append((start, len(out)))
+        together += _in_turn(out, start, shared)
         out.append(main)
         tiles[main] = tile
         start = len(out)
-    if len(out) > start + 1:
-        together.append((start, len(out)))
+    together += _in_turn(out, start, shared)
     rows = _rows(nests, shared, max(tiles.values(), key=lambda t: t.rows), machine)
     tiling = Tiling((1,) * (shared - 1) + (rows,), together=tuple(together))
     batch = tuple(a.extent for a in nests[0].compute.axes[: shared - 1])
     parts = [nest for nest in before if _is_part(nest, batch, machine)]
     return RowBlocks(before, out, tiles, tiling, parts)
+
+
+def _in_turn(nests: list[Nest], start: int, shared: int) -> list[tuple[int, int]]:
+    """Which of the ``nests`` from ``start`` on take rows in common loops: all of them; where rows
+    are short, those apart that fold what others have just stored, or wait for what others have
+    folded a whole row to. The next rows are under way meanwhile."""
+    apart, folded = [start], set[Tensor]()
+    for position, nest in enumerate(nests[start:], start):
+        stored = position > start and reduce_axes(nest) and not reduce_axes(nests[position - 1])
+        if stored or not folded.isdisjoint(n.source for n in loads_in(nest)):
+            apart.append(position)
+            folded.clear()
+        if reduce_axes(nest):
+            folded.update(t for t in nest.tensors if prod(t.shape[shared:]) == 1)
+    made = [t for nest in nests[start:] for t in nest.tensors]
+    if max((_row_bytes(t, shared) for t in made), default=0) > SHORT_BYTES:
+        apart = [start]
+    return [(a, b) for a, b in pairwise([*apart, len(nests)]) if b > a + 1]
+
+
+def _row_bytes(tensor: Tensor, shared: int) -> int:
+    return prod(tensor.shape[shared:]) * tensor.dtype.itemsize
 
 
 def _lines(
@@ -189,7 +211,7 @@ def _rows(nests: Sequence[Nest], shared: int, tile: Tile, machine: Machine) -> i
     """Rows of a block, as many as leave room in the cache for operands: such that all blocks are
     alike, and register tiles take the least time for them; else whole tiles."""
     extent = nests[0].compute.axes[shared - 1].extent
-    widest = max(prod(t.shape[shared:]) * t.dtype.itemsize for nest in nests for t in nest.tensors)
+    widest = max(_row_bytes(t, shared) for nest in nests for t in nest.tensors)
     most = max(min(machine.l2 // 4 // max(widest, 1), MOST_ROWS, extent), 1)
     alike = [n for n in range(most, most // 2, -1) if extent % n == 0]
     if not alike:
