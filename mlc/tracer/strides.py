@@ -25,7 +25,7 @@ def strides_of(value: Any) -> tuple[int, ...]:
     part, times = value, 1
     if not isinstance(value, Tracer):  # complex: real and imaginary parts in turn
         part = value._parts[0]
-        times = 1 if value._pair is not None else 2
+        times = 1 if value._pair is not None or _is_apart(part) else 2
         if times == 2 and getattr(part, "_view", None) is not None:
             raise _unknown(value)
     is_moving = any(isinstance(n, Extent) for n in value.shape) and value.ndim > 1
@@ -35,6 +35,12 @@ def strides_of(value: Any) -> tuple[int, ...]:
     if memory is None:
         raise _unknown(value)
     return tuple(times * step for step in memory.strides)
+
+
+def _is_apart(part: Any) -> bool:
+    """Whether the strides of a real part, that of an array which was known at first, count the
+    imaginary parts between its elements."""
+    return isinstance(part, Tracer) and part._cell.is_joined and part._cell.strides is not None
 
 
 def _unknown(value: Any) -> UnsupportedError:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import random
+from typing import Any
 
 import numpy as np
 import pytest
 
 import mlc
+from mlc.testing import check_against_numpy
 from mlc.tracer.memory_order import is_same_memory
 
 
@@ -55,3 +57,16 @@ def test_what_stands_for_a_layout_is_not_read() -> None:
     rows, first = f(x)
     assert rows.tolist() == [1, 0]
     assert first == 0
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("shape", [(3, 2), (4,), (1, 3), (3, 1, 2)])
+def test_strides_of_complex_arrays_that_were_known(shape: tuple[int, ...], order: Any) -> None:
+    def strides(x: Any) -> Any:
+        made = np.zeros(shape, x.dtype, order)
+        known = made.strides
+        made[0] = x
+        parts = made, made * 2, made.copy(order="K")
+        return known, *(np.where(np.array(shape) > 1, a.strides, 0) for a in parts)
+
+    check_against_numpy(strides, np.complex64(1 + 2j))
