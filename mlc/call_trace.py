@@ -24,7 +24,7 @@ from .tracer.deciding import static_after
 from .tracer.function import trace_function
 from .tracer.grown import RoomWanted, with_room
 from .tracer.open_results import ANY_SIZES, any_sizes, check_any_sizes
-from .tracer.plain_code import is_plain
+from .tracer.plain_code import are_arrays, is_plain
 from .tracer.sizes import CountFailedError
 from .tracer.trace import FAILING, PLAIN, noting_errors
 from .tracer.traced import Traced
@@ -52,7 +52,8 @@ def trace_of_call(
     function = jitted._function
     rooms = rooms_of(sizes, lambda: parameters.keys(args, kwargs)[1], jitted._target)
     if schedule is None:
-        function = noting_attributes(native_form(function, True), captures)
+        of_arrays = are_arrays((*args, *kwargs.values()))
+        function = noting_attributes(native_form(function, True, of_arrays), captures)
         if FAILING.get():
             from .control.raised import ending
 
@@ -144,11 +145,13 @@ def listing(value: Any) -> Any:
     return argument(value)
 
 
-def native_form(function: Callable[..., Any], is_last: bool = False) -> Callable[..., Any]:
+def native_form(
+    function: Callable[..., Any], is_last: bool = False, of_arrays: bool = False
+) -> Callable[..., Any]:
     """The function with loops and branches that may become native: see `control.convert.converted`,
     which takes a while to load, and which most functions of array arithmetic need not be asked
-    about."""
-    if is_plain(function):
+    about. ``of_arrays``: it is passed arrays and numbers alone."""
+    if is_plain(function, of_arrays):
         return function
     if isinstance(function, (FunctionType, MethodType)):
         from .control.convert import converted

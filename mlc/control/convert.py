@@ -18,7 +18,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from ..tracer.again import MACHINES
-from ..tracer.plain_code import plain_calls
+from ..tracer.plain_code import plain_code
 from ..tracer.trace import FAILING, PLAIN
 from .host_changes import PARTS
 from .kinds import by_class
@@ -114,8 +114,9 @@ def _convert(function: types.FunctionType, key: _Key) -> types.FunctionType:
 def _compiled(function: types.FunctionType, key: _Key) -> types.CodeType | None:
     """The code of the function, transformed; None if there is nothing to do, or no way."""
     code = function.__code__
-    if plain_calls(code) == frozenset():  # what else it calls may become another function
-        return None
+    plain = plain_code(code)
+    if plain is not None and not plain.calls and plain.is_certain(of_arrays=False):
+        return None  # else what it calls may become another function
     from .syntax import HELPER
 
     if code.co_filename.startswith(_FOREIGN) or "site-packages" in code.co_filename:

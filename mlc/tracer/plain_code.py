@@ -5,8 +5,13 @@ from __future__ import annotations
 import dis
 import sys
 import types
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
+
+import numpy as np
+
+from ..records import dataclass
 
 # Arithmetic and calls over variables; anything else, jumps above all, may be of interest.
 _HARMLESS = frozenset({
@@ -20,6 +25,13 @@ _HARMLESS = frozenset({
 _INDEXING = frozenset({"BINARY_SUBSCR", "BINARY_SLICE"})
 _KNOWN = frozenset({"LOAD_CONST", "LOAD_SMALL_INT"})
 _OF_ARRAYS = frozenset({"shape", "ndim", "size", "dtype"})  # attributes without elements
+_VIEWS = frozenset({"T", "mT", "real", "imag"})
+# Methods that traced arrays and NumPy's have; lists, texts, dicts and sets have none of that name.
+_METHODS = frozenset({
+    "all", "any", "argmax", "argmin", "argsort", "astype", "clip", "conj", "cumprod", "cumsum",
+    "diagonal", "dot", "flatten", "max", "mean", "min", "prod", "ravel", "repeat", "reshape",
+    "round", "squeeze", "std", "sum", "swapaxes", "take", "trace", "transpose", "var",
+})  # fmt: skip
 # Classes that take traced values only with help: np.float32(x).
 SCALARS = frozenset({
     "float16", "float32", "float64", "half", "single", "double", "int8", "int16", "int32", "int64",
@@ -32,75 +44,125 @@ _REPLACED = frozenset({
     "lib", "testing", "apply_along_axis", "apply_over_axes", "vectorize", "piecewise",
     "fromfunction", "frompyfunc",
 })  # fmt: skip
+# Functions that find traced values in the list that they are given first.
+_JOINING = frozenset({"concatenate", "stack", "vstack", "hstack", "dstack", "column_stack"})
 REDUCING = frozenset({"reduce", "accumulate", "reduceat"})  # which take lists of traced values so
 
 
 NUMPY = ("np", "numpy")
 
 
-def is_plain(function: Any) -> bool:
+@dataclass(frozen=True)
+class Plain:
+    """What plain code asks for: the functions among its globals that it ``calls``, and whether it
+    calls methods of what it has (``has_methods``), reads variables of others, or views of arrays,
+    and indexes by what is computed."""
+
+    calls: frozenset[str]
+    has_methods: bool = False
+    reads_others: bool = False
+    reads_views: bool = False
+    indexes: bool = False
+
+    def is_certain(self, of_arrays: bool) -> bool:
+        """Whether all of it is harmless; ``of_arrays``: what is passed is arrays and numbers, and
+        so is all that can be made of them."""
+        others = self.reads_others or self.reads_views and not of_arrays
+        if self.indexes and others:
+            return False
+        return not self.has_methods or of_arrays and not self.reads_others
+
+
+def is_plain(function: Any, of_arrays: bool = False) -> bool:
     """Whether a Python function, and those of its module that it calls, have no branch, loop,
-    negation, error or function in them, call nothing else but what NumPy has, index nothing by what
-    is computed where they read variables of others, and compare nothing with a tuple that they
-    make. False where that is not certain, and where they call each other in turn."""
-    return _is_plain(function, ())
+    negation, error or function in them, call nothing else but what NumPy and arrays have, index
+    nothing by what is computed where they read variables of others, and compare nothing with a
+    tuple that they make. False where that is not certain, and where they call each other in turn.
+    ``of_arrays``: it is passed arrays and numbers alone (:func:`are_arrays`)."""
+    return _is_plain(function, of_arrays, ())
 
 
-def _is_plain(function: Any, around: tuple[types.CodeType, ...]) -> bool:
+def are_arrays(values: Iterable[Any]) -> bool:
+    """Whether ``values`` are arrays and numbers."""
+    return all(
+        type(v) in (bool, int, float) or type(v) is np.ndarray and v.dtype.kind in "biufc"
+        for v in values
+    )
+
+
+def _is_plain(function: Any, of_arrays: bool, around: tuple[types.CodeType, ...]) -> bool:
     if type(function) is not types.FunctionType or function.__code__ in around:
         return False
     code = function.__code__
-    called = plain_calls(code)
-    if called is None:
+    plain = plain_code(code)
+    if plain is None:
+        return False
+    defaults = (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())
+    of_arrays = of_arrays and are_arrays(v for v in defaults if v is not None)
+    if not plain.is_certain(of_arrays):
         return False
     space, around = function.__globals__, (*around, code)
-    return all(_is_plain(space.get(name), around) for name in called)
+    of_arrays = of_arrays and not plain.reads_others
+    return all(_is_plain(space.get(name), of_arrays, around) for name in plain.calls)
 
 
 @lru_cache(maxsize=1024)
-def plain_calls(code: types.CodeType) -> frozenset[str] | None:
-    """The functions among its globals that ``code`` calls, which is plain if they are (see
-    :func:`is_plain`); None if it is not."""
-    in_module = is_called = reads_others = indexes = is_tuple = False
+def plain_code(code: types.CodeType) -> Plain | None:
+    """What has to be so that ``code`` is plain (see :func:`is_plain`); None if it is not."""
+    in_module = is_called = is_tuple = False
+    reads_others = reads_views = indexes = has_methods = False
     attribute, last = "", ""
     called = set()
+    height, joining = 0, [-2]  # of the stack; where on it is what joins lists
     for step in dis.get_instructions(code):
         before, attribute = attribute, ""
+        height += dis.stack_effect(step.opcode, step.arg)
+        while joining[-1] > height:
+            joining.pop()
         match step.opname:
             # Since 3.13 this comes behind what is called, and does not stand for what follows.
             case "PUSH_NULL" if in_module and before and sys.version_info >= (3, 13):
                 if before.rstrip("_") in SCALARS:
                     return None
+                if before in _JOINING:
+                    joining.append(height)
             case "LOAD_GLOBAL":
                 in_module, is_called = step.argval in NUMPY, "NULL" in step.argrepr
                 if not in_module and is_called:
                     called.add(step.argval)
                 elif not in_module:
                     reads_others = True
-            case "LOAD_ATTR" | "LOAD_METHOD":
+            case "LOAD_ATTR" | "LOAD_METHOD" if in_module:
                 is_called |= step.opname == "LOAD_METHOD" or "NULL" in step.argrepr
-                if not in_module:  # what is an attribute is read as it is, but not called
-                    if is_called or step.argval == "__class__":
-                        return None
-                    reads_others |= step.argval not in _OF_ARRAYS
-                elif (
-                    is_called
-                    and step.argval.rstrip("_") in SCALARS
-                    or step.argval in REDUCING
-                    or step.argval in _REPLACED
-                ):
+                if is_called and step.argval.rstrip("_") in SCALARS:
                     return None
-                attribute = step.argval if in_module else ""
+                if step.argval in REDUCING or step.argval in _REPLACED:
+                    return None
+                attribute = step.argval
+                if is_called and attribute in _JOINING:
+                    joining.append(height)
+            case "BUILD_LIST" if height == joining[-1] + 1:
+                pass
+            case "LOAD_ATTR" | "LOAD_METHOD":
+                if step.opname == "LOAD_METHOD" or "NULL" in step.argrepr:
+                    if is_called or step.argval not in _METHODS:
+                        return None
+                    has_methods = True
+                elif step.argval.startswith("__"):  # such as x.__class__
+                    return None
+                elif step.argval in _VIEWS:
+                    reads_views = True
+                else:
+                    reads_others |= step.argval not in _OF_ARRAYS
             case name:
                 if name not in _HARMLESS:
                     return None
                 reads_others |= name == "LOAD_DEREF"
-                is_index = name in _INDEXING or step.argrepr == "[]"
-                indexes |= is_index and last not in _KNOWN
+                indexes |= (name in _INDEXING or step.argrepr == "[]") and last not in _KNOWN
                 if name == "COMPARE_OP" and is_tuple:
                     return None
                 in_module = is_called = False
         is_tuple = step.opname == "BUILD_TUPLE"
         if step.opname not in ("CACHE", "PRECALL"):
             last = step.opname
-    return None if reads_others and indexes else frozenset(called)
+    return Plain(frozenset(called), has_methods, reads_others, reads_views, indexes)

@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+import mlc
 from mlc.control.matters import matters as node_matters
 from mlc.control.matters import own_nodes
-from mlc.tracer.plain_code import is_plain, plain_calls
+from mlc.tracer.plain_code import are_arrays, is_plain, plain_code
 
 scale = 2.0
+table: Any = []
 
 
 def chain(a: Any, b: Any) -> Any:
@@ -34,6 +36,27 @@ def slices(a: Any) -> Any:
     b[1:, ::2] = -a[1:, ::2]
     x, y = b[0], b[1]
     return (x < y) | ~(x == y), x, y
+
+
+def joined(a: Any, b: Any) -> Any:
+    return np.concatenate([np.stack([a, b], axis=0), 2.0 * np.stack((b, a))], axis=1)
+
+
+def list_in_a_list(a: Any) -> Any:
+    return np.concatenate([a, np.add([1.0, a], a)])
+
+
+def list_elsewhere(a: Any) -> Any:
+    return np.concatenate((a, a), [0][0])
+
+
+def list_kept(a: Any) -> Any:
+    b = [a, a]
+    return np.concatenate(b)
+
+
+def list_of_array(a: Any) -> Any:
+    return np.concatenate(np.array([a, a]))
 
 
 def conversion(a: Any) -> Any:
@@ -111,6 +134,30 @@ def method(a: Any) -> Any:
     return np.exp(a).sum()
 
 
+def method_of_a_view(a: Any, i: Any) -> Any:
+    return (a.T - a.T.mean(axis=0))[i].astype(np.float32)
+
+
+def own_call_of_a_method(a: Any) -> Any:
+    return np.add(a, method(a))
+
+
+def method_of_others(a: Any) -> Any:
+    return a.sum() + scale.real
+
+
+def method_of_a_list(a: Any) -> Any:
+    return a.append(1)
+
+
+def method_with_default(a: Any, b: Any = table) -> Any:
+    return a + b.sum()
+
+
+def method_with_number(a: Any, b: Any = None, c: Any = 2) -> Any:
+    return a.sum(axis=b) + c
+
+
 def parameter(a: Any, f: Any) -> Any:
     return np.add(np.pi, f(a))
 
@@ -132,7 +179,9 @@ def unpacked(a: Any) -> Any:
 
 ALL = [f for f in list(globals().values()) if isinstance(f, types.FunctionType)]
 ALL = [f for f in ALL if f.__module__ == __name__]
-PLAIN = (chain, indexed, slices, own_call, attribute)
+PLAIN = (chain, indexed, slices, joined, own_call, attribute)
+# Those that are where all that they are given is arrays and numbers.
+OF_ARRAYS = (method, method_of_a_view, own_call_of_a_method, method_with_number)
 # Bytecode of other versions may be left to the source: nothing is certain then.
 IS_TOLD = sys.version_info[:2] in ((3, 11), (3, 13))
 
@@ -148,8 +197,35 @@ def matters(function: types.FunctionType) -> bool:
 def test_plain_code_holds_nothing_that_matters(function: types.FunctionType) -> None:
     plain = is_plain(function)
     assert plain == (function in PLAIN) or not (plain or IS_TOLD)
-    assert not (plain and function is not own_call and matters(function))
-    assert not (plain_calls(function.__code__) == frozenset() and matters(function))
+    assert not (plain and function not in (joined, own_call) and matters(function))
+    plain = is_plain(function, of_arrays=True)
+    assert plain == (function in PLAIN + OF_ARRAYS) or not (plain or IS_TOLD)
+
+
+def test_arrays_and_numbers() -> None:
+    class Other:
+        pass
+
+    assert are_arrays([np.ones(3), 1, 2.0, True, np.ones(2, np.complex64), np.ones((), np.int8)])
+    for value in ([1, 2], Other(), np.ones(2, object), np.float32(1), "sum", None):
+        assert not are_arrays([np.ones(3), value])
+
+
+def test_methods_of_objects_are_looked_into() -> None:
+    class Loop:
+        def __init__(self, a: Any) -> None:
+            self.a = a
+
+        def sum(self) -> Any:
+            total = self.a[0]
+            for n in range(1, len(self.a)):
+                if total < 5.0:
+                    total = total + self.a[n]
+            return total
+
+    a = np.arange(6.0)
+    loop = Loop(a)
+    assert mlc.jit(lambda held, b: held.sum() * b)(loop, 2.0) == 2 * loop.sum()
 
 
 def test_what_is_called_may_become_another_function(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,7 +239,9 @@ def test_functions_that_call_plain_ones_load_no_source() -> None:
 import sys
 import numpy as np, mlc
 from benchmarks.functions import attention
+from benchmarks.small_functions import centred
 x = np.ones((2, 8, 4), np.float32)
+np.testing.assert_allclose(mlc.jit(centred)(x[0]), centred(x[0]))
 np.testing.assert_allclose(mlc.jit(attention)(x, x, x), attention(x, x, x), rtol=1e-5)
 print(*(name for name in sys.modules if name.startswith("mlc.control")))
 """
@@ -175,6 +253,7 @@ def test_functions_of_the_benchmarks() -> None:
     from benchmarks import functions
 
     found = [f for f in vars(functions).values() if isinstance(f, types.FunctionType)]
-    plain = [f for f in found if plain_calls(f.__code__) == frozenset()]
+    told = {f: plain_code(f.__code__) for f in found}
+    plain = [f for f, p in told.items() if p and not p.calls and p.is_certain(of_arrays=False)]
     assert plain or not IS_TOLD
-    assert not [f.__name__ for f in plain if matters(f)]
+    assert [f.__name__ for f in plain if matters(f)] == ["pairs"] * (functions.pairs in plain)
