@@ -102,20 +102,19 @@ def native_text(
     """The LLVM IR of a module; scratch of each kernel lies after what kernels hand each other.
 
     ``stage`` is told what was done last. ``hand_on`` gets parts that are modules of their own while
-    the kernels behind them are lowered and written; without it there are none.
+    what is behind them is lowered and written; without it there are none.
     """
     from .backends.llvm.module import BufferRef, KernelCall, KernelTexts
     from .backends.llvm.target import host_target
     from .graph.memory import ALIGNMENT
 
-    texts, parts = KernelTexts(host_target(), debug), []
+    texts = KernelTexts(host_target(), debug, hand_on)
     for n, code in enumerate(kernels, 1):
         code.flat  # noqa: B018
         stage("lower")
         texts.add(code.flat)
-        if hand_on is not None and n < len(kernels) and (part := texts.part()) is not None:
-            hand_on(part)
-            parts.append(part)
+        if n < len(kernels):
+            texts.hand_on()
         stage("codegen")
     first = {"input": 0, "constant": len(module.inputs)}
     last = first["constant"] + len(module.constants)
@@ -172,7 +171,7 @@ def native_text(
         list(map(site_data, made.sites)),
         tuple(kept),
         behind,
-        tuple(parts),
+        tuple(texts.parts),
     )
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import mlc
-from mlc.backends.llvm import apart, emit, library, module
+from mlc.backends.llvm import apart, beside, emit, library, module
 from mlc.backends.llvm.target import host_target, x86_target
 from mlc.errors import CompileError
 from mlc.lower import pipeline
@@ -205,14 +205,61 @@ def test_kernels_are_compiled_while_later_ones_are_lowered(
 def test_kernels_with_checks_stay_together(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_PART", 0)
     flat = mlc.jit(lambda a: a + 1).lower(np.ones(5)).compiled.kernels[0].flat
-    texts = module.KernelTexts(host_target())
-    texts.add(flat)
-    assert texts.part() is not None and texts.part() is None
-    texts.add(flat)
-    assert texts.part() is None  # it is there already
-    texts = module.KernelTexts(host_target(), debug=True)
-    texts.add(flat)
-    assert texts.part() is None
+    for debug, more in (False, 1), (True, 0):
+        handed_on: list[str] = []
+        texts = module.KernelTexts(host_target(), debug, handed_on.append)
+        texts.add(flat)
+        for _ in range(2):
+            texts.hand_on()
+            assert len(handed_on) == len(texts.parts) == more
+        texts.add(flat)
+        texts.hand_on()
+        assert len(handed_on) == more  # it is there already
+
+
+def parts_of(f: Any, *arrays: Any) -> list[str]:
+    """The modules of a function's kernels that are compiled beside the rest of it."""
+    handed_on: list[str] = []
+    texts = module.KernelTexts(host_target(), False, handed_on.append)
+    for kernel in mlc.jit(f).lower(*arrays).compiled.kernels:
+        texts.add(kernel.flat)
+    return handed_on
+
+
+def test_long_loops_are_compiled_beside_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    a, b = (rng.standard_normal((300, 300), np.float32) for _ in range(2))
+    (part,) = parts_of(np.matmul, a, b)
+    assert part.count("define hidden void") == 1 and "llvm.fma" in part
+    assert not parts_of(np.add, a, b)
+    with mlc.config.override(cache=False):
+        whole, f = [], mlc.jit(np.matmul)
+        for most in 0.0, 0.3, 1.0:  # nothing, the rest of the rows, the tiles
+            monkeypatch.setattr(beside, "_MOST", most)
+            f.clear_cache()
+            whole.append(f(a, b).tobytes())
+            f.clear_cache()
+            with mlc.set_num_threads(1):
+                whole.append(f(a, b).tobytes())
+    assert len(set(whole)) == 1
+    np.testing.assert_allclose(f(a, b), a.astype(np.float64) @ b, rtol=1e-4, atol=1e-4)
+
+
+@prepared
+def test_what_stands_beside_may_have_intrinsics_and_memory_of_each_thread() -> None:
+    code = """
+import numpy as np, mlc
+from benchmarks.functions import attention
+from mlc.backends.llvm import library
+begun, begin = [], library.emit_ahead
+library.emit_ahead = lambda text, *other: begun.append(text) or begin(text, *other)
+rng = np.random.default_rng(0)
+q, k, v = (rng.standard_normal((4, 512, 64), np.float32) for _ in range(3))
+exact = attention(*(x.astype(np.float64) for x in (q, k, v)))
+np.testing.assert_allclose(mlc.jit(attention)(q, k, v), exact, rtol=1e-4, atol=1e-5)
+print(any("_part" in text and "transpose" in text for text in begun))
+"""
+    assert run_apart(code, MLC_CACHE="0") == f"{available_cpus() > 1}\n"
 
 
 @prepared

@@ -18,6 +18,7 @@ from .facts import NONE, Facts, Indices, ProgramFacts
 from .types import Value, constant, vector_constant
 
 if TYPE_CHECKING:
+    from .beside import Beside, HandOn
     from .debug import Sites
     from .registers import RegisterFile
 
@@ -91,6 +92,8 @@ class Emitter(Builder):
         self.passing: frozenset[Buffer] = NONE  # buffers whose lines are stored past the caches
         self.passed = False  # whether some were
         self.ends: dict[int, tuple[Any, str]] = {}  # of loops that data end: the loop, its end
+        self.hand_on: HandOn | None = None  # takes what is compiled beside the rest of the kernel
+        self.beside: Beside | None = None
         self.home: dict[str, int] = {}
         self._constants: dict[Expr, Value] = {}
         self._climbing = False

@@ -14,6 +14,7 @@ from .statements import emit_stmt
 from .target import Target
 
 if TYPE_CHECKING:
+    from .beside import HandOn
     from .debug import Site
 
 
@@ -37,8 +38,10 @@ def kernel_text(
     debug: bool = False,
     symbol: str | None = None,
     first_site: int = 1,
+    hand_on: HandOn | None = None,
 ) -> KernelText:
-    """The LLVM functions of a flat ``program`` for ``target``.
+    """The LLVM functions of a flat ``program`` for ``target``. Long loops become functions that
+    ``hand_on`` gets at once, where it is given, with their declarations, for modules of their own.
 
     Raises CompileError for a program that is not flat. With ``debug``, every index that is not
     proven to be inside its buffer is checked; else those that the program has refusals for."""
@@ -52,6 +55,7 @@ def kernel_text(
     declarations: dict[str, None] = {}
     functions: list[str] = []
     e = Emitter(ProgramFacts(program), target, declarations, functions, symbol, emit_expr, sites)
+    e.hand_on = hand_on if sites is None else None
     params = []
     for i, buffer in enumerate(program.params):
         e.pointers[buffer] = f"%a{i}"

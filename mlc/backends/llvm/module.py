@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from ...ir.program import Program
@@ -71,8 +71,15 @@ class KernelTexts:
     """Kernels as LLVM functions, one after the other, on their way into a module. What is written
     the same is there once."""
 
-    def __init__(self, target: Target, debug: bool = False) -> None:
+    def __init__(
+        self,
+        target: Target,
+        debug: bool = False,
+        hand_on: Callable[[str], None] | None = None,
+    ) -> None:
         self.target, self.debug = target, debug
+        self._hand_on = hand_on
+        self.parts: list[str] = []  # modules that were handed on
         self._declarations: dict[str, None] = {}
         self._functions: list[str] = []
         self._sites: list[Site] = []
@@ -92,7 +99,8 @@ class KernelTexts:
             self._symbols.append(self._same[id(program)][0])
             return
         symbol = f"k{number}_{symbol_of(program.name)}"
-        kernel = kernel_text(program, self.target, self.debug, symbol, len(self._sites) + 1)
+        beside = None if self._hand_on is None else self._beside
+        kernel = kernel_text(program, self.target, self.debug, symbol, len(self._sites) + 1, beside)
         bodies = tuple(body.replace(symbol, "") for body in kernel.functions)
         self._symbols.append(self._known.setdefault(bodies, symbol))
         if not kernel.sites:
@@ -104,14 +112,16 @@ class KernelTexts:
         self._sites.extend(kernel.sites)
         self._heads[symbol] = len(program.params)
 
-    def part(self) -> str | None:
-        """A module of the kernels that are in none yet, if they are long enough to be compiled by
-        themselves while others are written. Those with checks are not: the last module tells of
+    def hand_on(self) -> None:
+        """Make a module of the kernels that are in none yet, if they are long enough to be compiled
+        by themselves while others are written. Those with checks are not: the last module tells of
         what failed."""
         length = sum(map(len, self._functions))
-        if any(self._checked) or length < max(_PART, _SHARE * self._away):
-            return None
-        text = self._text()
+        if self._hand_on is None or any(self._checked):
+            return
+        if length < max(_PART, _SHARE * self._away):
+            return
+        text = self._text(self._declarations, self._functions)
         self._away += length
         for symbol, params in self._heads.items():
             text = text.replace(
@@ -120,11 +130,19 @@ class KernelTexts:
             pointers = ", ".join(["ptr"] * params)
             self._elsewhere[f"declare hidden void @{symbol}({pointers})"] = None
         self._declarations, self._functions, self._heads = {}, [], {}
-        return text
+        self._part(text)
 
-    def _text(self) -> str:
-        functions = "\n\n".join(self._functions)
-        return "\n".join([*self._declarations, "", functions, "", _attributes(self.target)]) + "\n"
+    def _beside(self, functions: list[str], declarations: dict[str, None]) -> None:
+        self._part(self._text(declarations, functions))
+
+    def _part(self, text: str) -> None:
+        assert self._hand_on is not None
+        self._hand_on(text)
+        self.parts.append(text)
+
+    def _text(self, declarations: Iterable[str], functions: Iterable[str]) -> str:
+        written = "\n\n".join(functions)
+        return "\n".join([*declarations, "", written, "", _attributes(self.target)]) + "\n"
 
     def module(
         self,
@@ -146,7 +164,8 @@ class KernelTexts:
         self._functions.append(_main("mlc_main", self._symbols, calls, self._checked))
         if ahead:
             self._functions.append(_main("mlc_ahead", self._symbols, ahead, self._checked))
-        return ModuleText(self._text(), tuple(self._sites))
+        text = self._text(self._declarations, self._functions)
+        return ModuleText(text, tuple(self._sites))
 
 
 def _attributes(target: Target) -> str:

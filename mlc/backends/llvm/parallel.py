@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 from ...dtypes import int64
 from ...ir.expr import Apply, Const, Var
-from ...ir.program import For, If
+from ...ir.program import For, If, walk
 from ...lower.place_buffers import PARTS
 from ...records import replace
 from .builder import Chunk
@@ -30,26 +30,20 @@ def emit_parallel(e: Emitter, loop: For, emit_loop: EmitLoop) -> None:
     body.in_parallel, body.passing = True, e.passing
     body.failure = "ret void"
     body.fixed = dict(e.fixed)
-    record: list[str] = []
-    buffers, variables = e.facts.uses(loop)
     shared_out = dict(loop.annotations).get(PARTS, ())
     if shared_out:
         slot = Var("slot")
         body.bind(slot, Value("%slot", int64))
         body.parts = {
-            b: (loop.var, b.element_strides[0], slot) for b in buffers if b.name in shared_out
+            b: (loop.var, b.element_strides[0], slot)
+            for b in e.facts.uses(loop)[0]
+            if b.name in shared_out
         }
-    for buffer in buffers:
-        if buffer not in e.pointers:  # its own
-            continue
-        record.append(f"ptr {e.pointers[buffer]}")
-        body.pointers[buffer] = _field(body, len(record) - 1, "ptr")
-    for var in variables:
-        if var not in e.bound:
-            continue
-        value = e.bound[var]
-        record.append(f"{value}")
-        body.bind(var, Value(_field(body, len(record) - 1, value.type), value.dtype))
+    if e.hand_on is not None:
+        from .beside import beside
+
+        body.beside = beside(loop, e.hand_on)
+    record = passed_on(e, body, loop)
     body.line("%empty = icmp uge i64 %begin, %end")
     body.line("br i1 %empty, label %done, label %some")
     body.label("some")
@@ -58,16 +52,15 @@ def emit_parallel(e: Emitter, loop: For, emit_loop: EmitLoop) -> None:
         from .passing import wait_for_stores
 
         wait_for_stores(body)
+    if body.beside is not None:
+        body.beside.done()
     body.line("br label %done")
     body.label("done")
     body.line("ret void")
     e.functions.append("")  # takes the number before the body's own functions do
     head = f"define internal void @{body.symbol}(ptr noalias %ctx, i64 %begin, i64 %end, i64 %slot)"
     e.functions[-1] = function_text(body, head)
-    context = e.alloca(f"[{max(len(record), 1)} x i64]", 8)
-    for i, item in enumerate(record):
-        place = e.raw(f"getelementptr i64, ptr {context}, i64 {i}")
-        e.line(f"store {item}, ptr {place}")
+    context = put_into_record(e, record)
     grain = max(int(dict(loop.annotations).get("grain", 1)), 1)
     e.declare("declare void @mlc_parallel_for(ptr, ptr, i64, i64)")
     e.line(
@@ -84,6 +77,40 @@ def emit_parallel(e: Emitter, loop: For, emit_loop: EmitLoop) -> None:
         e.label(name)
     for buffer in e.facts.written(loop):
         e.stored(buffer)
+
+
+def passed_on(e: Emitter, body: Emitter, loop: For) -> list[str]:
+    """What ``body``, the text of ``loop`` as a function of its own, finds in its record. It knows
+    buffers and variables by that."""
+    record: list[str] = []
+    buffers, variables = e.facts.uses(loop)
+    for buffer in buffers:
+        if buffer not in e.pointers:  # its own
+            continue
+        record.append(f"ptr {e.pointers[buffer]}")
+        body.pointers[buffer] = _field(body, len(record) - 1, "ptr")
+    own = {
+        stmt.var for stmt in walk(loop) if isinstance(stmt, For)
+    }  # may be known from loops before
+    # Places in memory that each thread has a part of speak of these.
+    places = (v for var, _, slot in e.parts.values() for v in (var, slot))
+    for var in dict.fromkeys((*variables, *places)):
+        if var not in e.bound or var in own:
+            continue
+        value = e.bound[var]
+        record.append(f"{value}")
+        body.bind(var, Value(_field(body, len(record) - 1, value.type), value.dtype))
+    body.parts = body.parts or e.parts
+    return record
+
+
+def put_into_record(e: Emitter, record: list[str]) -> str:
+    """The address of a record on the stack, filled here."""
+    context = e.alloca(f"[{max(len(record), 1)} x i64]", 8)
+    for i, item in enumerate(record):
+        place = e.raw(f"getelementptr i64, ptr {context}, i64 {i}")
+        e.line(f"store {item}, ptr {place}")
+    return context
 
 
 def _emit_parts(e: Emitter, loop: For, emit_loop: EmitLoop) -> None:

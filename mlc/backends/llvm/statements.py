@@ -122,7 +122,7 @@ def _for(e: Emitter, loop: For) -> None:
         from .branches import bounded_loop
 
         bounded_loop(e, *found)
-    else:
+    elif e.beside is None or not e.beside.emit(e, loop, emit_loop):
         emit_loop(e, loop, "0", str(loop.extent))
 
 
