@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, DomainError, ShapeError, UnsupportedError
+from ..errors import ArgumentError, DomainError, DTypeError, ShapeError, UnsupportedError
 from .broadcast import as_axes, as_axis, shape_of, size_of
 from .elementwise import astype
 from .index import slice_axis
@@ -69,6 +69,8 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
     if edge_order not in (1, 2):
         raise ArgumentError(f"np.gradient: edge_order must be 1 or 2, got {edge_order!r}")
     f = as_array(f)
+    if dtype_of(f).kind == "b":
+        raise DTypeError("np.gradient: bools cannot be subtracted; use .astype(float)")
     f = f if dtype_of(f).is_float else astype(f, dtype="float64")
     shape = shape_of(f)
     axes = as_axes("np.gradient", axis, len(shape))

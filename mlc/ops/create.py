@@ -150,16 +150,24 @@ def logspace(
     return found if dtype is None else astype(found, dtype=dtype)
 
 
+def _without_zero(wide: Any, end: Any) -> Any:
+    """``wide``, which is ``end`` in double precision, unless there is a 0 in it."""
+    sentence = "np.geomspace: a geometric sequence has no 0 in it"
+    if hasattr(type(end), "__mlc_lift__"):
+        from .insisting import insisted
+
+        return insisted(wide, np.equal(wide, 0), error="DomainError", sentence=sentence)
+    if np.any(np.asarray(end) == 0):
+        raise DomainError(sentence)
+    return wide
+
+
 @implements(np.geomspace)
 def geomspace(
     start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0
 ) -> Any:
     """np.geomspace: numbers in equal ratios, in double precision, between ends that are exact."""
-    sentence = "np.geomspace: a geometric sequence has no 0 in it"
-    for end in (start, stop):
-        if not hasattr(type(end), "__mlc_lift__") and np.any(np.asarray(end) == 0):
-            raise DomainError(sentence)
-    start, stop = (astype(v, dtype=float64) for v in (start, stop))
+    start, stop = (_without_zero(astype(v, dtype=float64), v) for v in (start, stop))
     sign = np.sign(start)
     first, last = start / sign, stop / sign
     found = np.power(10.0, np.linspace(np.log10(first), np.log10(last), num, endpoint))

@@ -378,6 +378,15 @@ def _numbers(indices: Any) -> Any:
     return astype(indices, dtype="int64") if is_bool else indices
 
 
+def as_places(indices: Any) -> Any:
+    """Integers that extents can be compared with and added to: narrow ones are widened."""
+    is_narrow = hasattr(indices, "dtype") and dtype_of(indices).bits < 64
+    if not is_narrow or dtype_of(indices).kind not in "iu":
+        return indices
+    is_plain = isinstance(indices, np.ndarray | np.generic)
+    return indices.astype(np.int64) if is_plain else astype(indices, dtype="int64")
+
+
 @implements(np.take)
 def take(a: Any, indices: Any, axis: Any = None, out: None = None, mode: str = "raise") -> Any:
     """np.take; ``mode="wrap"`` and ``"clip"`` as in NumPy, "raise" as indexing does."""
@@ -389,6 +398,7 @@ def take(a: Any, indices: Any, axis: Any = None, out: None = None, mode: str = "
     if mode in ("wrap", "clip"):
         from . import arithmetic
 
+        indices = as_places(indices)
         if mode == "wrap":
             indices = arithmetic.remainder(indices, extent)
         else:

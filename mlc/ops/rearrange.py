@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import boolean
-from ..errors import ArgumentError, ShapeError, UnsupportedError
+from ..errors import ArgumentError, BoundsError, ShapeError, UnsupportedError
 from .arithmetic import add
 from .broadcast import as_axis, as_sizes, as_tensor, broadcast_shape, shape_of, size_of
 from .calculus import as_array
 from .choosing import compress, is_known
 from .elementwise import astype, select_where
-from .index import slice_axis, take
+from .index import as_places, slice_axis, take
 from .insisting import inside
 from .join import concatenate, stack
 from .logic import less, logical_not, logical_or
@@ -130,7 +130,9 @@ def _without(arr: Any, obj: Any, axis: Any) -> Any:
                 f"np.delete: a mask of shape {shape_of(obj)} does not fit an axis of size {n}"
             )
         return compress(logical_not(obj), arr, axis)
-    outside = f"index {{index}} is out of bounds for axis {axis} with size {n}"
+    if dtype_of(obj).kind not in "iu":
+        raise BoundsError(f"np.delete: places must be integers or a mask, got {dtype_of(obj)}")
+    outside, obj = f"index {{index}} is out of bounds for axis {axis} with size {n}", as_places(obj)
     obj = inside(obj, -n, n, "BoundsError", outside)
     if not shape_of(obj):  # one place: what is left is one less, wherever it is
         place = select_where(less(obj, 0), add(obj, n), obj)
@@ -215,7 +217,7 @@ def choose(a: Any, choices: Any, out: None = None, mode: str = "raise") -> Any:
     a = as_array(a)
     if dtype_of(a).kind not in "biu":
         raise ArgumentError(f"np.choose: needs integers, got {dtype_of(a)}")
-    n = len(parts)
+    n, a = len(parts), as_places(a)
     if mode == "wrap":
         a = np.mod(a, n)
     elif mode not in ("raise", "clip"):
@@ -270,11 +272,11 @@ def ravel_multi_index(multi_index: Any, dims: Any, mode: Any = "raise", order: s
 
 
 def _whole(name: str, indices: Any) -> Any:
-    """``indices`` as an array, if they are integers."""
+    """``indices`` as an array of int64, if they are integers."""
     found = as_array(indices)
     if dtype_of(found).kind not in "iub" and size_of(np.shape(indices)):
         raise ArgumentError(f"np.{name}: indices must be integers, got {dtype_of(found)}")
-    return found
+    return astype(found, dtype="int64")
 
 
 @implements(np.unravel_index)

@@ -46,7 +46,8 @@ def ulp(count: float) -> Tolerance:
 @dataclass(frozen=True)
 class Case:
     """A row. ``same`` compares with NumPy in the same dtype instead of in float64; ``like`` is the
-    reference where NumPy has no such function; ``dtype`` checks the dtype of the result."""
+    reference where NumPy has no such function; ``dtype`` checks the dtype of the result;
+    ``needs_jit`` says that mlc.jit alone can run it: the data choose the shape, say."""
 
     name: str
     function: Function
@@ -55,6 +56,7 @@ class Case:
     like: Function | None = None
     same: bool = False
     dtype: bool = True
+    needs_jit: bool = False
 
 
 def _wide(array: Any) -> Any:

@@ -10,6 +10,8 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from mlc.testing.arrays import laid_out
+
 Array = Any
 Draw = Callable[[st.SearchStrategy[Any]], Any]
 
@@ -75,6 +77,29 @@ def values(seed: int, shape: tuple[int, ...], dtype: np.dtype[Any], kind: str) -
         chosen = special[rng.integers(0, len(special), shape)]
         out = np.where(rng.random(shape) < 0.25, chosen, out).astype(dtype)
     return out
+
+
+LAYOUTS = ("C", "transposed", "reversed", "strided", "offset", "unaligned", "read-only")
+
+
+@st.composite
+def in_any_layout(draw: Draw, inputs: st.SearchStrategy[tuple[Array, ...]]) -> tuple[Array, ...]:
+    """``inputs``, laid out as arrays come: the first that is tried are in C order."""
+    return tuple(_laid_out(array, draw(st.sampled_from(LAYOUTS))) for array in draw(inputs))
+
+
+def _laid_out(array: Array, way: str) -> Array:
+    """``array`` once more, laid out in one of the :data:`LAYOUTS`."""
+    if way == "unaligned":
+        held = np.zeros(array.nbytes + 1, np.uint8)
+        found = held[1:].view(array.dtype).reshape(array.shape)
+        found[...] = array
+        return found
+    if way == "read-only":
+        found = np.array(array)
+        found.flags.writeable = False
+        return found
+    return laid_out(array, way if array.ndim else "offset")
 
 
 seeds = st.integers(0, 2**32 - 1)
