@@ -27,11 +27,11 @@ from .host_changes import UNDEFINED as UNDEFINED
 from .host_changes import HostState, is_left, key_of, left_in
 from .hosts import wider
 from .iterators import holding
-from .list_rows import region, with_lists
+from .list_rows import no_rows, region, with_lists
 from .open_arrays import opened_before, opening
-from .perhaps import bare, is_bound, is_or_none, without_none
+from .perhaps import Perhaps, bare, is_bound, is_or_none, without_none
 from .plan import BeginsAsNone as BeginsAsNone
-from .plan import Carried, Plan
+from .plan import BeginsAsRows, Carried, Plan
 from .plan import NotNative as NotNative
 from .plan import State as State
 from .plan import current as current
@@ -63,6 +63,10 @@ def carry(state: State, bodies: Sequence[Callable[[], None]]) -> Carried:
             if wanted.selection.is_from_before(outside):
                 raise
             wanted.selection.settled()
+        except BeginsAsRows as wanted:
+            if wanted.number in state.begun:
+                raise
+            state.begun[wanted.number] = no_rows()
 
 
 def _weigh(state: State) -> None:
@@ -223,7 +227,7 @@ def _settled(
     held = state.get()
     findings = _findings()
     nones = {n for n, v in enumerate(held) if is_or_none(v)} if plan is None else plan.nones
-    entry = _entered(held, nones)
+    entry = _entered(state, held, nones)
     is_hinted = False
     if plan is None:
         plan = _begun(state, entry)
@@ -250,7 +254,7 @@ def _settled(
                     more = set(filter(state.may_be_none, more))
                     if more <= plan.nones:
                         raise
-                    entry = _entered(held, plan.nones | more)
+                    entry = _entered(state, held, plan.nones | more)
                     plan = _begun(state, entry)
                     is_hinted = findings.begin(state, bodies, entry.values, plan, UNDEFINED)
                     continue
@@ -259,7 +263,7 @@ def _settled(
                         raise
                     is_hinted = False
                     findings.forget(state, bodies)
-                    entry = _entered(held, entry.nones)
+                    entry = _entered(state, held, entry.nones)
                     plan = _begun(state, entry)
                     continue
             asked &= hoped
@@ -284,9 +288,11 @@ def _findings() -> Findings:
     return found
 
 
-def _entered(held: Sequence[Any], nones: Collection[int]) -> Entry:
+def _entered(state: State, held: Sequence[Any], nones: Collection[int]) -> Entry:
     """What variables hold before; those of ``nones`` are None where they have no value."""
     given = without_none(held, nones)
+    for n, value in state.begun.items():
+        given[n] = Perhaps(value, False) if given[n] is UNDEFINED else given[n]
     values = opening(entering([bare(v) for v in given]))
     unset = {n for n in nones if held[n] is UNDEFINED}
     return Entry(values, [is_bound(v) for v in given], nones, unset)
@@ -297,4 +303,5 @@ def _begun(state: State, start: Entry) -> Plan:
     plan = Plan(nones=set(start.nones))
     own = start.values[: len(start.values) - state.hosts]
     plan.carried = {n for n, v in enumerate(own) if v is not UNDEFINED and is_carriable(v)}
+    plan.unsure = {n for n in plan.carried & {*state.begun} if start.flags[n] is False}
     return plan

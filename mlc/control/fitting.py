@@ -27,7 +27,7 @@ from .chosen_state import becomes_chosen, fitted_constant
 from .complex_state import fitted, fitted_late, widens
 from .exits import spoken
 from .host_changes import UNDEFINED
-from .list_rows import as_carried
+from .list_rows import as_carried, holds_new_rows
 from .open_arrays import (
     Opened,
     as_opened,
@@ -40,7 +40,7 @@ from .open_arrays import (
 )
 from .orders import end_order
 from .perhaps import Perhaps, bare, is_bound, is_or_none
-from .plan import BeginsAsNone, NotNative, Plan, State, alone
+from .plan import BeginsAsNone, BeginsAsRows, NotNative, Plan, State, alone
 from .spec import ONE_DTYPE, Spec, merged
 from .values import is_carriable, is_value, nothing, spec_of, tensor_of, tree_text
 
@@ -237,6 +237,9 @@ class Fitting:
                 if end is None and (self.state.is_branch or self.state.is_result(n)):
                     raise BeginsAsNone(text, n)
                 raise NotNative(text)
+            if not self.state.is_branch and n not in self.state.begun and holds_new_rows(end):
+                text = f"{what} gives {name} lists in a list, which were made in it"
+                raise BeginsAsRows(text, n)
             self.be_late(n, end)
             is_noted = bool(self.state.variable(n)) or n in self.plan.nones
             if not (self.state.is_branch or self.state.is_entered) and is_noted:

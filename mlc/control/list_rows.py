@@ -319,13 +319,39 @@ def as_carried(before: Any, end: Grown, entry: Any, listed: list[Grown]) -> Grow
         if len(end.items()) != len(entry.items()):
             raise Wanted(entry, None)
         return end
-    if not end.is_native:
+    old, new = entry.kind, _pool_of(end)
+    if old is not None and old.pool is not None and new not in (None, old.pool):
+        from .row_lists import moved
+
+        end = moved(end, entry.kind)
+    elif not end.is_native:
         hold(end, entry.kind)
     kind = joined(entry.kind, end.kind)
     if not entry.is_native or kind != entry.kind:
         raise Wanted(entry, kind)
     _widen(end, kind)
     return end
+
+
+def _pool_of(held: Grown) -> Any:
+    """What the items of ``held`` are rows of, if they are."""
+    if held.is_native:
+        return None if held.kind is None else held.kind.pool
+    pools = {item.pool if isinstance(item, Grown) else None for item in held.items()}
+    return pools.pop() if len(pools) == 1 else None
+
+
+def holds_new_rows(value: Any) -> bool:
+    """Whether ``value`` is a list of rows of a store that the loop has made that is traced."""
+    pool = _pool_of(value) if isinstance(value, Grown) else None
+    return pool is not None and pool.serial > REGION.get()
+
+
+def no_rows() -> Grown:
+    """An empty list of rows."""
+    from .row_lists import Pool, empty
+
+    return empty(Pool(()))
 
 
 def write_row(owner: Grown, at: Any, item: Any) -> None:

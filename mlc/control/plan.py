@@ -42,6 +42,15 @@ class BeginsAsNone(NotNative):
         self.number = number
 
 
+class BeginsAsRows(NotNative):
+    """A loop in which a variable gets its first value, lists in a list that the loop makes; it is
+    to begin as none of them. ``number`` is that of the variable."""
+
+    def __init__(self, text: str, number: int) -> None:
+        super().__init__(text)
+        self.number = number
+
+
 @dataclass(eq=False)
 class Outcome:
     """Whether a body has met an error, so that nobody reads what it leaves."""
@@ -69,6 +78,7 @@ class State:
     trips: int | None = None  # how often the body of a loop runs, where that is known
     outcome: Outcome = field(default_factory=Outcome)  # of the body that is traced now
     is_taken: bool = False  # whether what it gives is read at once, and never again
+    begun: dict[int, Any] = field(default_factory=dict)  # what some without a value begin as
 
     def is_lasting(self, n: int) -> bool:
         """Whether number ``n`` may be read after something else was written."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from operator import is_not
 from typing import Any
 
@@ -186,15 +186,12 @@ class _Round:
                     check_set(self.state, self.entry.unset, found_after)
                     after = without_none(found_after, self.entry.nones)
                     self.left.append(found_after)
-                    outside = [
-                        c for c in watched if c.serial < self.mark and c not in self.plan.cells
-                    ]
-                    if outside:
-                        self.plan.cells.update(dict.fromkeys(outside))
+                    if self.is_written_outside(watched):
                         changed = True
                     else:
                         changed = not self.fitted(after) or changed
                         cells.append([c.current(self.trace) for c in self.cells])
+                        changed = self.is_written_outside(watched) or changed
                 if changed and not self.state.is_branch:  # the test sees what the body changes
                     return None
             is_other = changed or self.state.is_branch and bool(self.plan.hoped)
@@ -233,6 +230,13 @@ class _Round:
             self.params, self.init, self.labels, ends,
             lambda results: self.finish(results, shared, sure), since,
         )  # fmt: skip
+
+    def is_written_outside(self, watched: Iterable[Cell]) -> bool:
+        """Whether a body writes to arrays from before it that are not carried; then they will
+        be."""
+        outside = [c for c in watched if c.serial < self.mark and c not in self.plan.cells]
+        self.plan.cells.update(dict.fromkeys(outside))
+        return bool(outside)
 
     def lists_begun(self) -> dict[int, Any]:
         """What the variables that hold lists and dicts begin as, in parts."""

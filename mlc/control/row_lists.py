@@ -22,7 +22,8 @@ from ..dtypes import int64
 from ..te.unset import unset
 from ..tracer import tree
 from ..tracer.concrete import known
-from ..tracer.grown import Grown, Leaf, RoomWanted, room_now
+from ..tracer.grown import Grown, Kind, Leaf, RoomWanted, room_now
+from ..tracer.storage import next_cell
 from ..tracer.tracer import Tracer
 from .forms import is_traced
 from .guarding import INSIDE, freeze
@@ -62,7 +63,7 @@ class Pool:
         ends = np.cumsum(lengths, dtype=np.int64)
         if len(rows) >= room_now() or sum(lengths) > room_now():
             raise RoomWanted
-        self.store = Growing()
+        self.store, self.serial = Growing(), next_cell()
         items = [item for row in rows for item in row]
         self.first, self.end, self.limit = (
             Tracer(unset((room_now(),), int64), trace) for _ in range(3)
@@ -288,6 +289,36 @@ def as_row(owner: Grown, item: Any) -> Any:
     if isinstance(item, Growing) and not item.is_native:
         freeze(item, INSIDE)
     return found
+
+
+def empty(pool: Pool) -> Growing:
+    """A list for rows of ``pool``."""
+    made = Growing()
+    made.is_native, made.room, made.kind = True, room_now(), None
+    made.head, made.tail = number(0), number(0)
+    _widen(made, kind_of(row_of(pool, number(0))))
+    made.begin()
+    return made
+
+
+def moved(owner: Grown, kind: Kind) -> Grown:
+    """``owner``, a list of rows of one store, as one of rows of the store of ``kind``: copies."""
+    pool, made = kind.pool, empty(kind.pool)
+    if not owner.is_native:
+        for n, item in enumerate(owner.items()):
+            store(made.columns[0], number(n), pool.new(item))
+        put(made.tail, len(owner.items()))
+        return made
+    assert owner.kind is not None
+    source, first = owner.kind.pool, value_of(owner.head)
+
+    def copy(n: Any) -> None:
+        row = row_of(source, _load(owner.columns[0], first + n, _NUMBER))
+        store(made.columns[0], n, pool.new(row))
+
+    run(0, owner.length(), copy)
+    put(made.tail, owner.length())
+    return made
 
 
 def adopted(made: Growing) -> Growing:
