@@ -38,6 +38,7 @@ TABLE: dict[str, tuple[Callable[..., Any], tuple[tuple[int, ...], ...]]] = {
 }
 SMALL = "small functions"  # all of them, one after the other
 _LATER = 5  # calls after the first, the quickest of which says what running takes
+_REST = 0.2  # seconds in which the threads that NumPy's BLAS has started stop to look for work
 
 
 def measured(function: Callable[..., Any], arrays: tuple[Any, ...]) -> dict[str, float]:
@@ -58,7 +59,9 @@ def main(names: list[str]) -> None:
     """Print what the first calls of the functions called ``names`` take."""
     rng = np.random.default_rng(0)
     found = {}
-    for name in names:
+    for number, name in enumerate(names):
+        if number:
+            time.sleep(_REST)
         if name == SMALL:
             each = [
                 measured(function, small_functions.inputs(function))

@@ -69,7 +69,7 @@ def region_in(
     block in ``stmt`` touches.
     """
     inner: dict[Var, int] = {}
-    return union([r for r in _of(stmt, kind, {}, inner, block) if r.buffer is buffer], inner)
+    return union(_touched(stmt, buffer, kind, inner, block), inner)
 
 
 def region_under(
@@ -216,6 +216,42 @@ def _of(
             yield _placed(region, axes)
     for child in children_of(stmt):
         yield from _of(child, kind, axes, inner, wanted)
+
+
+def _touched(
+    stmt: Stmt, buffer: Buffer, kind: Kind, inner: dict[Var, int], wanted: Block | None
+) -> list[Region]:
+    """Those of :func:`_of` that are boxes of ``buffer``; in programs without blocks, where there
+    are many of others, these are not made."""
+    found: list[Region] = []
+    stack = [stmt]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, Block):
+            found += [r for r in _of(node, kind, {}, inner, wanted) if r.buffer is buffer]
+            continue
+        if isinstance(node, For):
+            inner[node.var] = node.extent
+            stack.append(node.body)
+            continue
+        if wanted is None:
+            if isinstance(node, Evaluate):
+                found += [r for r in _direct(node, kind) if r.buffer is buffer]
+                continue
+            if kind == "read":
+                for expr in expressions_of(node):
+                    found += [_element(n) for n in loads_of(expr) if n.source is buffer]
+            if isinstance(node, Store):
+                if kind == "write" and node.buffer is buffer:
+                    found.append(Region(buffer, node.indices, (1,) * len(node.indices)))
+                continue
+            if isinstance(node, Accumulate):
+                if buffer in node.buffers:
+                    make = Region if kind == "write" else _Updated
+                    found.append(make(buffer, node.indices, (1,) * len(node.indices)))
+                continue
+        stack.extend(reversed(children_of(node)))
+    return found
 
 
 def _of_block(block: Block, kind: Kind, axes: Mapping[Var, Expr]) -> Iterator[Region]:
