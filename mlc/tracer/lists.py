@@ -51,6 +51,8 @@ def taking_lists(function: Any) -> Callable[..., Any]:
 def _kept_by(function: Any) -> frozenset[Any]:
     """The names and places of the arguments that stay what they are: those of sizes, each of which
     is asked for on its own, and the array that takes the result."""
+    if function.__name__ in _OF_ARRAYS:  # which take no sizes
+        return frozenset({"out"})
     try:
         names = [*signature_of(function).parameters]
     except ValueError:  # some of NumPy's are written in C

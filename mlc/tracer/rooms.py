@@ -50,6 +50,8 @@ def with_named_out(
     function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """The call with ``out`` by keyword, where it is given by place."""
+    if len(args) < 2:  # it never comes first
+        return args, kwargs
     place = _place_of_out(function)
     if len(args) <= place:
         return args, kwargs
