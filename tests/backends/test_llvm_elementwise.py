@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import mmap
+import operator
 import re
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -369,6 +371,24 @@ def test_lanes_a_few_elements_apart(run_llvm: Any, dtype: DType, step: int, widt
     assert run_llvm(program, x, out) == 0
     np.testing.assert_array_equal(out, x[first::step])
     assert ("gather" in one_kernel(program).text) == (step > 4)
+
+
+@pytest.mark.parametrize("step", [2, 3, 4])
+def test_neighbours_a_few_elements_apart_share_their_loads(run_llvm: Any, step: int) -> None:
+    a, c = Buffer("a", (32, step), float32), Buffer("c", (32,), float32)
+
+    def body(i: Expr) -> Stmt:
+        parts = [a[i, n] for n in range(step)]
+        return Store(c, (i,), reduce(operator.add, parts))
+
+    program = Program("colours", (a, c), vector_loop(32, 16, body), attrs=DISJOINT)
+    x, out = floats(32, step), np.zeros(32, np.float32)
+    assert run_llvm(program, x, out) == 0
+    np.testing.assert_allclose(out, x.sum(1), rtol=1e-6)
+    text = one_kernel(program).text
+    found = dict(re.findall(r"(%v\d+) = getelementptr float, ptr %\w+, i64 (\d+)$", text, re.M))
+    loads = re.findall(r"= load <16 x float>, ptr (%\w+)", text)
+    assert len({found.get(p, p) for p in loads}) == step, text
 
 
 def test_text(golden: Any) -> None:

@@ -77,6 +77,14 @@ for step in (2, 3, 4):
     judge(lambda x: x[::step] + 1, x)
     judge(lambda x: x[::-step] * 2, x)
 """,
+    "windows by steps": """
+for n in (20, 55, 65, 66):
+    x = rng.random((3, n, n)).astype("float32")
+    m = (n - 3) // 2 + 1
+    places = [(slice(p, p + 2 * m, 2), slice(q, q + 2 * m, 2)) for p in range(3) for q in range(3)]
+    judge(lambda x: sum(x[:, rows, columns] for rows, columns in places), x)
+    judge(lambda x: (x[..., 0::2][..., :m] - x[..., 1::2][..., :m], x[..., 2::3] + 1), x)
+""",
     "rows of few": """
 for dtype in ("float32", "complex64", "int8", "float64"):
     for n in (64, 127, 128):

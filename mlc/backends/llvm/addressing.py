@@ -25,13 +25,15 @@ _NEAR = 4
 class Address:
     """Where the lanes of an access lie: at ``pointer``, plus ``step`` elements for each lane, plus
     the element offsets ``spread`` (an int64 vector or None), which are ``known`` where they can
-    be."""
+    be. ``pointer`` is ``offset`` elements behind ``base``."""
 
     buffer: Buffer
     pointer: str
     step: int
     spread: Value | None
     known: tuple[int, ...] | None = None
+    base: str = ""
+    offset: int = 0
 
     @property
     def is_uniform(self) -> bool:
@@ -81,10 +83,12 @@ def address_of(e: Emitter, buffer: Buffer, indices: tuple[Expr, ...]) -> Address
     for level in sorted(by_level):
         top = max(top, level)
         pointer = _moved(e, top, pointer, element, by_level[level])
+    base = pointer
     if offset:
         key = ("gep", pointer, element, offset)
-        pointer = e.at(top, key, lambda: gep(e, element, pointer, str(offset))).text
-    return Address(buffer, pointer, step, spread, None if spread is None else known)
+        pointer = e.at(top, key, lambda: gep(e, element, base, str(offset))).text
+    known = None if spread is None else known
+    return Address(buffer, pointer, step, spread, known, base, offset)
 
 
 def _sum(known: tuple[int, ...], more: tuple[int, ...], c: int) -> tuple[int, ...]:
@@ -129,6 +133,11 @@ def emit_load(e: Emitter, expr: Load) -> Value:
     if not safe:
         e.check_bounds(buffer, indices)
     where = address_of(e, buffer, indices)
+    if safe and where.spread is None and 1 < where.step <= _NEAR and e.lanes > 2:
+        from .gathers import are_whole, picked_of_whole
+
+        if are_whole(e, where, indices):
+            return _from_memory(e, picked_of_whole(e, where), buffer)
     return read(e, where, None if safe else e.mask, _beside(buffer, indices))
 
 

@@ -159,13 +159,18 @@ class ProgramFacts:
 
     def _in_memory(self, buffer: Buffer, indices: Indices) -> bool:
         """Whether the offset alone stays inside: indices may have been merged into the last one."""
+        low, high = self.reach(buffer, indices)
+        return buffer.strides is None and low >= 0 and high < buffer.size
+
+    def reach(self, buffer: Buffer, indices: Indices) -> tuple[float, float]:
+        """The least and the greatest element offset at any point of the loops."""
         terms, offset = self.linear(buffer, indices)
         low = high = float(offset)
         for atom, c in terms:
             least, most = interval(atom, self.ranges)
             low += c * (least if c > 0 else most)
             high += c * (most if c > 0 else least)
-        return buffer.strides is None and low >= 0 and high < buffer.size
+        return low, high
 
     def proven(self, index: Expr, extent: int) -> bool:
         """Whether ``0 <= index < extent`` at every point of the loops."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...dtypes import boolean, int32, int64
+from ...ir.expr import Expr
 from .addressing import (
     Address,
     alignment,
@@ -49,6 +50,47 @@ def picked(e: Emitter, where: Address, kind: str, mask: Value | None) -> Value:
                 picks.append(at if j == 1 and at < lanes else lane)
         text = f"shufflevector {total}, {part}, {shuffle_mask(picks)}"
         total = e.op(text, stored, lanes)
+    assert total is not None
+    return total
+
+
+def are_whole(e: Emitter, where: Address, indices: tuple[Expr, ...]) -> bool:
+    """Whether all between the lanes is in the buffer, from a multiple of their step on to the next
+    one behind them."""
+    buffer, step = where.buffer, where.step
+    if buffer.strides is not None or buffer in e.parts:
+        return False
+    low, high = e.facts.reach(buffer, indices)
+    before = where.offset % step
+    return low >= before and high + step - 1 - before < buffer.size
+
+
+def picked_of_whole(e: Emitter, where: Address) -> Value:
+    """Lanes ``step`` elements apart, where `are_whole`: what lies between them is loaded with them,
+    and so once for all neighbours that a window reads, or all colours of a pixel::
+
+        x[2 * i], x[2 * i + 1]  ->  a, b = x[2 * i : 2 * i + 32]; picked from a and b twice
+    """
+    lanes, step = e.lanes, where.step
+    stored, align = stored_as(where.buffer), alignment(where.buffer)
+    element, kind = memory_type(where.buffer.dtype), memory_type(where.buffer.dtype, lanes)
+    before = where.offset % step
+    total: Value | None = None
+    for j in range(step):
+        at = where.offset - before + lanes * j
+        pointer = gep(e, element, where.base, str(at)).text if at else where.base
+        part = e.op(f"load {kind}, ptr {pointer}, align {align}", stored, lanes)
+        if total is None:
+            total = part
+            continue
+        picks = []
+        for lane in range(lanes):
+            place = lane * step + before
+            if lanes * j <= place < lanes * (j + 1):
+                picks.append(lanes + place - lanes * j)
+            else:
+                picks.append(place if j == 1 and place < lanes else lane)
+        total = e.op(f"shufflevector {total}, {part}, {shuffle_mask(picks)}", stored, lanes)
     assert total is not None
     return total
 
