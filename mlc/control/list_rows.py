@@ -323,7 +323,7 @@ def as_carried(before: Any, end: Grown, entry: Any, listed: list[Grown]) -> Grow
     if old is not None and old.pool is not None and new not in (None, old.pool):
         from .row_lists import moved
 
-        end = moved(end, entry.kind)
+        end = moved(end, old)
     elif not end.is_native:
         hold(end, entry.kind)
     kind = joined(entry.kind, end.kind)

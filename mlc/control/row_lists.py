@@ -301,7 +301,7 @@ def empty(pool: Pool) -> Growing:
     return made
 
 
-def moved(owner: Grown, kind: Kind) -> Grown:
+def moved(owner: Any, kind: Kind) -> Growing:
     """``owner``, a list of rows of one store, as one of rows of the store of ``kind``: copies."""
     pool, made = kind.pool, empty(kind.pool)
     if not owner.is_native:
@@ -309,7 +309,6 @@ def moved(owner: Grown, kind: Kind) -> Grown:
             store(made.columns[0], number(n), pool.new(item))
         put(made.tail, len(owner.items()))
         return made
-    assert owner.kind is not None
     source, first = owner.kind.pool, value_of(owner.head)
 
     def copy(n: Any) -> None:

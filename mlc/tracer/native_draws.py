@@ -164,8 +164,10 @@ class NativeDraws:
 def weakened(value: Any, is_weak: bool = True) -> Any:
     """``value``, as a Python number if ``is_weak``."""
     from .number import copied_number
-    from .tracer import mark_weak
+    from .tracer import Tracer, mark_weak
 
+    if not isinstance(value, Tracer):  # known while tracing
+        return value.item() if is_weak else value
     return mark_weak(copied_number(value)) if is_weak else value
 
 

@@ -143,3 +143,20 @@ def test_what_native_code_cannot_draw() -> None:
         mlc.UnsupportedError, match=r"drawn in a branch .* not what beta of PCG64 gives"
     ):
         unknown(X, np.random.default_rng(0))
+
+
+def test_generators_of_a_known_seed_in_loops_with_break() -> None:
+    def steps_to(x: Any) -> Any:
+        rng = np.random.default_rng(3)
+        place, steps = 0, 0
+        for _ in range(500):
+            if rng.random() < 0.1:
+                place += 1
+            if x[place] > 0.9:
+                break
+            steps += 1
+        return place, steps
+
+    jitted = mlc.jit(steps_to)
+    for x in (X, 1 - X):
+        assert jitted(x) == steps_to(x)
