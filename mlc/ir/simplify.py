@@ -200,7 +200,7 @@ def _quotient(x: Expr, d: int, ranges: Ranges, node: Expr) -> Expr | None:
         isinstance(x, Apply)
         and x.fn == "floordiv"
         and isinstance(x.args[1], Const)
-        and d * x.args[1].value <= int64.highest
+        and 0 < x.args[1].value <= int64.highest // d  # by -1 the least number wraps
     ):
         nested = apply("floordiv", x.args[0], const(d * x.args[1].value))
         better = _quotient(x.args[0], d * x.args[1].value, ranges, nested)

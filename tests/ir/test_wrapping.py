@@ -26,6 +26,7 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "(x * 5 + 2) % 5": lambda x: (x * 5 + 2) % 5,
     "(x * 8 + 3) // 8": lambda x: (x * 8 + 3) // 8,
     "-x // 2": lambda x: -x // 2,
+    "x // -1 // 8": lambda x: x // -1 // 8,
     "x // 2**40 // 2**40": lambda x: x // 2**40 // 2**40,
     "x + 1 > x": lambda x: x + 1 > x,
     "x - 1 < x": lambda x: x - 1 < x,
