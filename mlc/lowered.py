@@ -5,17 +5,18 @@ compiled.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .errors import ArgumentError
 from .ir.unsafe import unsafe_mark, unsafe_steps
-from .records import dataclass
+from .records import dataclass, replace
 
 if TYPE_CHECKING:
     from .compile import Compiled
     from .compile_program import CompiledProgram
+    from .ir.program import Program
     from .looking.cost import Cost
     from .looking.explain import Explanation
     from .looking.machine import Facts
@@ -86,7 +87,8 @@ class Lowered:
         def make(compiled: AnyCompiled) -> str:
             from .backends.numpy import lnumpy_text
 
-            return "\n\n".join(lnumpy_text(kernel.program) for kernel in compiled.kernels)
+            programs = _named_apart(kernel.program for kernel in compiled.kernels)
+            return "\n\n".join(map(lnumpy_text, programs))
 
         return self._text(make, "#")
 
@@ -177,7 +179,17 @@ def _schedule_text(kernel: Any) -> str:
 
 
 def _scripts(programs: Any) -> str:
-    return "\n\n".join(program.script() for program in programs)
+    return "\n\n".join(program.script() for program in _named_apart(programs))
+
+
+def _named_apart(programs: Iterable[Program]) -> Iterator[Program]:
+    """The programs, no two of one name, so that each can be found once their text has run."""
+    from .graph.graph import unique_name
+
+    taken: dict[str, int] = {}
+    for program in programs:
+        name = unique_name(program.name, taken)
+        yield program if name == program.name else replace(program, name=name)
 
 
 @dataclass(frozen=True)
