@@ -96,13 +96,3 @@ def test_levels_are_texts() -> None:
     f(X)
     assert len(f.cache_info()) == 1, "lower compiles what the call then uses"
     assert "nothing is computed" in mlc.jit(lambda x: x).lower(X).llvm
-
-
-def test_the_kernels_of_a_function_have_names_of_their_own() -> None:
-    def function(x: Any) -> Any:
-        return np.sort(np.sort(x, axis=0) * 2, axis=0)
-
-    lowered = mlc.jit(function).lower(X)
-    for text, kernels in ((lowered.program, 3), (lowered.numpy, 3)):
-        names = re.findall(r"^def (\w+)", text, re.MULTILINE)
-        assert len(set(names)) == len(names) == kernels, names

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
+import numpy as np
 import pytest
 
 import mlc
@@ -34,3 +38,13 @@ def test_regions_on_one_line_share_the_names_of_their_parts() -> None:
     assert lines.count("t0 = vi * 32 + vj * 8") == 3  # for T.reads, T.writes and the statement
     assert "T.reads(A[t0:t0 + 8, t1:t1 + 8], A[t1:t1 + 8, t0:t0 + 8])" in lines
     mlc.assert_structural_equal(traced_back(two_regions), two_regions)
+
+
+def test_the_kernels_of_a_function_have_names_of_their_own() -> None:
+    def function(x: Any) -> Any:
+        return np.sort(np.sort(x, axis=0) * 2, axis=0)
+
+    lowered = mlc.jit(function).lower(np.ones((3, 4)))
+    for text, kernels in ((lowered.program, 3), (lowered.numpy, 3)):
+        names = re.findall(r"^def (\w+)", text, re.MULTILINE)
+        assert len(set(names)) == len(names) == kernels, names
