@@ -193,13 +193,26 @@ def _part(stmt: Stmt) -> Part:
         return Part(stmt, dict(reversed(loops.items())), dict(reversed(blocks.items())), buffers)
     # What stands in these survives most changes, too.
     parts = [_part(child) for child in children_of(stmt) if children_of(child)]
-    loop = {stmt.var: stmt} if isinstance(stmt, For) else {}
-    block = {stmt.name: stmt} if isinstance(stmt, Block) else {}
+    match stmt:
+        case For(var=var):
+            own: dict[Any, Any] = {var: stmt}
+        case Block(name=name):
+            own = {name: stmt}
+        case _:
+            own = {}
     buffers = stmt.buffers if isinstance(stmt, Allocate) else ()
+    if len(parts) == 1:  # as most have: it differs in little
+        (inner,) = parts
+        loops, blocks = inner.loops, inner.blocks
+        if isinstance(stmt, For):
+            loops = {**own, **loops, **own}
+        elif own:
+            blocks = {**own, **blocks, **own}
+        return Part(stmt, loops, blocks, (*buffers, *inner.buffers) if buffers else inner.buffers)
     return Part(
         stmt,
-        _joined([loop, *[part.loops for part in parts]]),
-        _joined([block, *[part.blocks for part in parts]]),
+        _joined([own if isinstance(stmt, For) else {}, *[part.loops for part in parts]]),
+        _joined([own if isinstance(stmt, Block) else {}, *[part.blocks for part in parts]]),
         (*buffers, *[buffer for part in parts for buffer in part.buffers]),
     )
 

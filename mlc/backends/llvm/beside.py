@@ -25,7 +25,6 @@ from ...ir.program import (
     Stmt,
     Store,
     children_of,
-    walk,
 )
 from ...ir.rewrite import postorder
 from .emitter import Emitter, function_text
@@ -43,44 +42,48 @@ _CALL = 60  # what an intrinsic is counted as, whose own text comes along
 
 def beside(loop: For, hand_on: HandOn) -> Beside | None:
     """What compiles some of ``loop`` beside the rest of it, if that is worth it."""
-    whole = _length(loop.body)
+    lengths: dict[int, int] = {}
+    whole = _length(loop.body, lengths)
     if whole < LONG:
         return None
     found, taken = set(), 0
-    for inner, length in _candidates(loop.body, whole):
-        if taken + length <= _MOST * whole:
+    for inner in _candidates(loop.body, whole, lengths):
+        if taken + lengths[id(inner)] <= _MOST * whole:
             found.add(id(inner))
-            taken += length
+            taken += lengths[id(inner)]
     return Beside(hand_on, found) if found else None
 
 
-def _candidates(stmt: Stmt, whole: int) -> Iterator[tuple[For, int]]:
-    """Serial loops long enough, none inside of another, with their lengths."""
-    if isinstance(stmt, For) and stmt.kind is LoopKind.SERIAL and stmt.extent > 1:
-        length = _length(stmt)
+def _candidates(stmt: Stmt, whole: int, lengths: dict[int, int]) -> Iterator[For]:
+    """Serial loops long enough, none inside of another."""
+    if isinstance(stmt, For):
+        if stmt.kind is not LoopKind.SERIAL:
+            return
+        length = lengths[id(stmt)]
         if length < max(_LEAST * whole, _FEW):
             return
-        if length <= _MOST * whole:
-            yield stmt, length
+        if stmt.extent > 1 and length <= _MOST * whole:
+            yield stmt
             return
     if isinstance(stmt, Allocate) and any(b.scope is Scope.REGISTER for b in stmt.buffers):
         return
-    if isinstance(stmt, For) and stmt.kind is not LoopKind.SERIAL:
-        return
     for child in children_of(stmt):
-        yield from _candidates(child, whole)
+        yield from _candidates(child, whole, lengths)
 
 
-def _length(stmt: Stmt) -> int:
-    """How many operations the text of ``stmt`` has, about."""
-    total = 0
-    for part in walk(stmt):
-        if isinstance(part, Accumulate):
-            total += len(part.values)
-        elif isinstance(part, Evaluate):
-            total += _CALL
-        elif isinstance(part, Store):
-            total += 1 + sum(isinstance(node, Apply) for node in postorder(part.value))
+def _length(stmt: Stmt, lengths: dict[int, int]) -> int:
+    """How many operations the text of ``stmt`` has, about; those of the loops in it are put into
+    ``lengths``, by id."""
+    match stmt:
+        case Accumulate(values=values):
+            return len(values)
+        case Evaluate():
+            return _CALL
+        case Store(value=value):
+            return 1 + sum(isinstance(node, Apply) for node in postorder(value))
+    total = sum(_length(child, lengths) for child in children_of(stmt))
+    if isinstance(stmt, For):
+        lengths[id(stmt)] = total
     return total
 
 

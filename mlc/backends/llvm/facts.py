@@ -240,18 +240,21 @@ class ProgramFacts:
             return used[1:]
         buffers: dict[Buffer, None] = {}
         variables: dict[Var, None] = {}
-        for part in walk(stmt):
-            match part:
-                case Store(buffer=buffer):
-                    buffers[buffer] = None
-                case Accumulate(buffers=many):
-                    buffers.update(dict.fromkeys(many))
-                case Evaluate():
-                    buffers.update(dict.fromkeys(_given(part)))
-            for expr in expressions_of(part):
-                known = self.of(expr)
-                buffers.update(dict.fromkeys(known.sources))
-                variables.update(dict.fromkeys(known.variables))
+        match stmt:
+            case Store(buffer=buffer):
+                buffers[buffer] = None
+            case Accumulate(buffers=many):
+                buffers.update(dict.fromkeys(many))
+            case Evaluate():
+                buffers.update(dict.fromkeys(_given(stmt)))
+        for expr in expressions_of(stmt):
+            known = self.of(expr)
+            buffers.update(dict.fromkeys(known.sources))
+            variables.update(dict.fromkeys(known.variables))
+        for child in children_of(stmt):
+            more, others = self.uses(child)
+            buffers.update(dict.fromkeys(more))
+            variables.update(dict.fromkeys(others))
         self._uses[id(stmt)] = stmt, list(buffers), list(variables)
         return self._uses[id(stmt)][1:]
 
