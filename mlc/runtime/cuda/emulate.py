@@ -21,6 +21,7 @@ from mlc.backends.cuda import prelude
 from mlc.backends.cuda.device import DeviceModule, HostCall, Launch, TensorMap
 from mlc.config import config
 from mlc.errors import ArgumentError, BoundsError, CompileError, SimulationError, UnsupportedError
+from mlc.forks import free_after_fork
 from mlc.runtime import cache
 from mlc.runtime.cuda import banks
 from mlc.runtime.cuda.host_calls import call_here
@@ -68,13 +69,13 @@ class Emulated:
 
     ``run(pointers, workspace, sizes)`` launches them in order. ``pointers`` are the addresses of
     the arrays that launches name by number, ``sizes`` their bytes: no kernel may leave them.
-    Without a ``workspace`` one is allocated. The GIL is released; one call runs at a time.
+    Without a ``workspace`` one is allocated. The GIL is released; kernels of one text run one at a
+    time, whoever launches them.
     """
 
-    def __init__(self, module: DeviceModule, library: ctypes.CDLL) -> None:
+    def __init__(self, module: DeviceModule, library: _Library) -> None:
         self.module = module
         self._library = library
-        self._lock = threading.Lock()
         self._names = {
             launch.kernel: parameter_names(module.source, launch) for launch in module.launches
         }
@@ -88,12 +89,11 @@ class Emulated:
         if size and not workspace:
             held = np.full(size + 1024, 0xFF, np.uint8)
             workspace = (held.ctypes.data + 1023) & ~1023
-        with self._lock:
-            for step in self.module.steps():
-                if isinstance(step, int):
-                    self._launch(self.module.launches[step], pointers, workspace, sizes)
-                else:
-                    self._call(step, pointers, workspace)
+        for step in self.module.steps():
+            if isinstance(step, int):
+                self._launch(self.module.launches[step], pointers, workspace, sizes)
+            else:
+                self._call(step, pointers, workspace)
 
     def _call(self, call: HostCall, pointers: Sequence[int], workspace: int) -> None:
         """A step of the processor, unless a kernel has refused its data before."""
@@ -140,7 +140,8 @@ class Emulated:
             ctypes.addressof(names), ctypes.addressof(message), 0,
             room, 0, ctypes.addressof(sites) if room else None,
         )  # fmt: skip
-        finding = library[f"mlc_launch_{launch.kernel}"](ctypes.byref(record), arguments)
+        with library._lock:
+            finding = library.text[f"mlc_launch_{launch.kernel}"](ctypes.byref(record), arguments)
         if finding == -1:
             raise MemoryError(f"no memory to emulate the kernel {launch.kernel}")
         if finding:
@@ -225,7 +226,16 @@ def _check(launch: Launch) -> None:
         )
 
 
-def _library(module: DeviceModule, checks: bool) -> ctypes.CDLL:
+class _Library:
+    """Kernels that are loaded; the emulator's memory in them serves one launch at a time."""
+
+    def __init__(self, text: ctypes.CDLL) -> None:
+        self.text = text
+        self._lock = threading.Lock()
+        free_after_fork(self)
+
+
+def _library(module: DeviceModule, checks: bool) -> _Library:
     path = compiler()
     source = source_of(module)
     flags = (*_FLAGS, *_CHECKS) if checks else _FLAGS
@@ -233,10 +243,10 @@ def _library(module: DeviceModule, checks: bool) -> ctypes.CDLL:
     return _loaded(key) or _open(key, _built(key, path, source, flags, module))
 
 
-_counting: dict[str, tuple[ctypes.CDLL, bytes]] = {}
+_counting: dict[str, tuple[_Library, bytes]] = {}
 
 
-def _counting_library(module: DeviceModule) -> tuple[ctypes.CDLL, bytes]:
+def _counting_library(module: DeviceModule) -> tuple[_Library, bytes]:
     """The kernels as they are counted, and the library's bytes, for its lines."""
     path, source, flags = compiler(), source_of(module), (*_FLAGS, *_CHECKS, *banks.FLAGS)
     key = cache.content_key("emulated", source, _prelude(), _version(path), *flags)
@@ -246,23 +256,23 @@ def _counting_library(module: DeviceModule) -> tuple[ctypes.CDLL, bytes]:
     return _counting[key]
 
 
-_libraries: dict[str, ctypes.CDLL] = {}
+_libraries: dict[str, _Library] = {}
 
 
-def _loaded(key: str) -> ctypes.CDLL | None:
+def _loaded(key: str) -> _Library | None:
     if key in _libraries:
         return _libraries[key]
     entry = cache.get(key)
     return None if entry is None else _open(key, entry.image)
 
 
-def _open(key: str, image: bytes) -> ctypes.CDLL:
+def _open(key: str, image: bytes) -> _Library:
     """A library from memory: the file it is read from is gone once it is loaded."""
     with tempfile.TemporaryDirectory(prefix="mlc-") as folder:
         file = Path(folder) / "kernels.so"
         file.write_bytes(image)
-        _libraries[key] = library = ctypes.CDLL(str(file))
-    return library
+        made = _Library(ctypes.CDLL(str(file)))
+    return _libraries.setdefault(key, made)
 
 
 def _built(key: str, path: str, source: str, flags: Sequence[str], module: DeviceModule) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -313,3 +314,18 @@ def test_launches_that_no_card_takes(shape: dict[str, Any], said: str) -> None:
 def test_arrays_must_be_contiguous() -> None:
     with pytest.raises(ArgumentError, match="C-contiguous"):
         emulate.run_arrays(one_kernel("", 1), [np.zeros((4, 4)).T[:2]])
+
+
+def test_kernels_of_one_text_run_one_at_a_time(run: Run) -> None:
+    """The emulator's memory in a library is that of one launch, whoever made it."""
+    outputs = [np.zeros((32, 32), np.float32) for _ in range(4)]
+    a = np.arange(1024, dtype=np.float32).reshape(32, 32)
+    grids = {"grid": (4, 4, 1), "block": (8, 8, 1), "shared": 512}
+    run(MATMUL, [a, a, outputs[0]], **grids)  # compiled, and loaded by each thread anew
+    threads = [threading.Thread(target=run, args=(MATMUL, [a, a, c]), kwargs=grids) for c in outputs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for c in outputs:
+        np.testing.assert_array_equal(c, a @ a)
