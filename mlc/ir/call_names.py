@@ -29,12 +29,15 @@ def register(intrinsic: Intrinsic, override: bool = False) -> Intrinsic:
     is known already is returned then. Another one needs ``override``."""
     before = known(intrinsic.name)
     if before is not None and not override:
-        if before.meaning_key == intrinsic.meaning_key:
+        if before.definition_key == intrinsic.definition_key:
             for target, content in intrinsic.implementations.items():
                 before.implement(target, content)
             return before
+        other = "of other threads or operands"
+        if before.meaning_key != intrinsic.meaning_key:
+            other = "with another meaning"
         raise ArgumentError(
-            f"an intrinsic {intrinsic.name!r} with another meaning exists; choose another name, or "
+            f"an intrinsic {intrinsic.name!r} {other} exists; choose another name, or "
             f"say override=True"
         )
     _registry[intrinsic.name] = intrinsic

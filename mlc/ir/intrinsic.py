@@ -48,6 +48,7 @@ from .program import (
 from .rewrite import rewrite
 
 PAST, SEEN = "llvm past", "llvm seen"
+TEAMS = (1, 32, 128)  # threads that may do a call together
 TARGETS = ("llvm", PAST, SEEN, "c", "cuda", "program")
 
 
@@ -100,6 +101,32 @@ class Intrinsic:
                     f"operand {buffer.name} of intrinsic {self.name} has fixed strides; a region "
                     f"brings its own, so declare the shape alone"
                 )
+        self._check_threads()
+
+    def _check_threads(self) -> None:
+        """What is said of threads and operands must fit together."""
+        if self.threads not in TEAMS:
+            raise ArgumentError(
+                f"a call of intrinsic {self.name} is done by one thread, a warp of 32 or four of "
+                f"them, 128, got threads={self.threads}"
+            )
+        sizes = {b.name: b.size for b in self.operands}
+        lists = {"held": self.held, "rows": self.rows, "mixes": self.mixes, "zeros": self.zeros,
+                 "near": self.near}  # fmt: skip
+        for what, names in lists.items():
+            for name in names:
+                if name not in sizes:
+                    raise ArgumentError(
+                        f"{what} of intrinsic {self.name} names {name!r}, and its operands are "
+                        f"{', '.join(sizes)}"
+                    )
+        for name, held in self.held.items():
+            if held * self.threads < sizes[name]:
+                raise ArgumentError(
+                    f"operand {name} of intrinsic {self.name} has {sizes[name]} elements, and "
+                    f"{self.threads} threads that hold {held} each have room for "
+                    f"{held * self.threads}"
+                )
 
     def __repr__(self) -> str:
         return f"<intrinsic {self.name}({', '.join(map(repr, self.operands))})>"
@@ -137,10 +164,8 @@ class Intrinsic:
         return structural_key(self.meaning)
 
     @property
-    def key(self) -> str:
-        """A text that changes with what the intrinsic does and how: part of every cache key."""
-        from .structural import structural_key
-
+    def definition_key(self) -> str:
+        """What the intrinsic is, its implementations aside."""
         parts = [f"intrinsic {self.name}", self.meaning_key]
         if self.threads != 1:
             parts.append(f"{self.threads} threads, {dict(self.held)}, {dict(self.rows)}")
@@ -149,6 +174,14 @@ class Intrinsic:
             parts.append(f"zeros {sorted(self.zeros)}")
         if self.needs or self.near:
             parts.append(f"needs {sorted(self.needs)}, near {sorted(self.near.items())}")
+        return "\n".join(parts)
+
+    @property
+    def key(self) -> str:
+        """A text that changes with what the intrinsic does and how: part of every cache key."""
+        from .structural import structural_key
+
+        parts = [self.definition_key]
         for target, content in sorted(self.implementations.items()):
             text = structural_key(content) if isinstance(content, Program) else content
             parts.append(f"{target}: {text}")

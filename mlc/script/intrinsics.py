@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ..errors import ArgumentError
@@ -41,9 +41,11 @@ class DeclaredIntrinsic:
         """Decorates the implementation for ``target``.
 
         ``"llvm"``: a function without parameters that returns the text of LLVM functions, one of
-        them ``define void @name(...)``. ``"c"``: the same with C source. Native code takes for each
-        operand a pointer to its first element, and for each of its dimensions that is not 1 the
-        stride in elements (int64). ``"program"``: the body of a T.program with the operands of the
+        them ``define void @name(...)``. ``"c"``: the same with C source; ``"cuda"``: CUDA C, a
+        function ``MLC_DEVICE void name(...)`` over the names of the prelude. Native code takes for
+        each operand a pointer to its first element, and for each of its dimensions that is not 1
+        the stride in elements (int64); on a card, of an operand that threads hold, a pointer to
+        what is this thread's. ``"program"``: the body of a T.program with the operands of the
         meaning, which does the work by simpler statements or calls.
         """
         names = sys._getframe(1).f_locals
@@ -55,9 +57,11 @@ class DeclaredIntrinsic:
         return decorate
 
     def check(self, trials: int = 6, seed: int = 0) -> None:
-        """Runs the native code and the meaning on whole numbers, in operands with random strides.
+        """Runs the native code and the meaning on whole numbers, in operands with random strides;
+        CUDA C is emulated.
 
-        Raises :class:`CompileError` with the first element that differs, be it beside an operand.
+        Raises :class:`CompileError` with the first element that differs, be it beside an operand,
+        and :class:`ArgumentError` where a call cannot stand alone: threads hold an operand.
         """
         from .check_intrinsic import check_intrinsic
 
@@ -83,6 +87,13 @@ def intrinsic(
     name: str = "",
     outputs: int | None = None,
     override: bool = False,
+    needs: Iterable[str] = (),
+    near: Mapping[str, int] | None = None,
+    threads: int = 1,
+    held: Mapping[str, int] | None = None,
+    rows: Mapping[str, int] | None = None,
+    mixes: Iterable[str] = (),
+    zeros: Iterable[str] = (),
 ) -> Any:
     """Declares what an intrinsic means, as the body of a T.program::
 
@@ -94,13 +105,24 @@ def intrinsic(
     ``tmm16(A[...], B[...], C[...])`` calls it in a program, ``s.tensorize(loop, "tmm16")`` puts it
     in the place of loops that compute the same. Without an implementation the meaning is written
     out. A buffer with a scope is an operand that must lie in that memory.
+
+    Native code is called where the processor has the features that it ``needs``, as LLVM names
+    them, and so many last dimensions of the operands in ``near`` are contiguous.
+
+    On a card so many ``threads`` do a call together: 1, or a warp of 32. Of an operand in ``held``
+    each of them holds so many elements, a fragment. ``rows`` are operands whose rows are contiguous
+    and begin at multiples of so many bytes; those in ``mixes`` may lie mixed in shared memory, and
+    those in ``zeros`` may reach past the ends of their arrays, where a call reads 0.
     """
     names = sys._getframe(1).f_locals
 
     def declare(function: Callable[..., Any]) -> DeclaredIntrinsic:
         meaning = _traced(function, outputs, names)
-        made = register(Intrinsic(name or function.__name__, meaning), override)
-        return DeclaredIntrinsic(made)
+        made = Intrinsic(
+            name or function.__name__, meaning, {}, threads, dict(held or {}), dict(rows or {}),
+            frozenset(mixes), frozenset(zeros), frozenset(needs), dict(near or {}),
+        )  # fmt: skip
+        return DeclaredIntrinsic(register(made, override))
 
     return declare if function is None else declare(function)
 

@@ -351,7 +351,7 @@ class Statements(Expressions):
         intrinsic = intrinsic_named(stmt.name)
         text = intrinsic.implementations["cuda"]
         assert isinstance(text, str)
-        self.intrinsics[stmt.name] = text
+        self.intrinsics[stmt.name] = text.strip("\n")
         parts = []
         for operand, region in zip(intrinsic.operands, stmt.args, strict=True):
             assert isinstance(region, Region)
@@ -393,7 +393,7 @@ class Statements(Expressions):
         assert isinstance(source, Region) and isinstance(target, Region)
         text = intrinsic_named(stmt.name).implementations["cuda"]
         assert isinstance(text, str)
-        self.intrinsics[stmt.name] = text
+        self.intrinsics[stmt.name] = text.strip("\n")
         starts = tuple(self.flat(e) for e in reversed(source.starts))
         with self.sharing(starts):
             at = [self.value(e).text for e in starts]
