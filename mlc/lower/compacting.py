@@ -34,6 +34,7 @@ from ..schedules.regions import region_in, union
 from .compact_buffers import Spread
 
 BANKS = 32  # of shared memory, each an element wide
+VIRTUAL = "virtual"  # marks loops over virtual threads, which have memory of their own
 Boxes = Mapping[Buffer, Region]
 
 
@@ -96,10 +97,10 @@ class Compacter:
             case Allocate(body=body):
                 inner = self.settled(body, group, extents)
                 return None if inner is None else replace(stmt, body=inner)
-            case For(var=var, extent=extent, body=body, kind=kind) if kind in (
+            case For(var=var, extent=extent, body=body, kind=kind, annotations=hints) if kind in (
                 LoopKind.SERIAL,
                 LoopKind.PARALLEL,
-            ):
+            ) or VIRTUAL in dict(hints):
                 boxes = _boxes(self.spread(body, group[0]), group)
                 if all(_is_apart(box, var, extent) for box in boxes.values()):
                     inner = self.settled(body, group, {**extents, var: extent})

@@ -295,6 +295,10 @@ class Expressions:
             plain = narrow or as_index or not signed and dtype.bits >= 32
             if plain or dtype.bits < 32:
                 op, level = INFIX[fn]
+                if narrow and fn == "add" and (less := _subtracted(expr)) is not None:
+                    taken = self._operand(less, as_index)
+                    text = f"{parts[1].at(level)} - {taken.at(level + 1)}"
+                    return Text(text, level, narrow)
                 text = f"{_factor(parts[0], fn, dtype)} {op} {parts[1].at(level + 1)}"
                 if not plain:
                     return Text(f"({name})({text})", UNARY)
@@ -326,6 +330,14 @@ class Expressions:
             return None
         op = "/" if fn == "floordiv" else "%"
         return Text(f"{parts[0].at(TIMES)} {op} {parts[1].at(TIMES + 1)}", TIMES, narrow)
+
+
+def _subtracted(expr: Apply) -> Expr | None:
+    """``3 * x`` of ``-3 * x + y``, which reads better as ``y - 3 * x``."""
+    match expr.args[0]:
+        case Apply(fn="mul", args=(value, Const(value=int() as factor))) if factor < 0:
+            return value if factor == -1 else value * -factor
+    return None
 
 
 def flat_index(buffer: Buffer, indices: tuple[Expr, ...], ranges: Mapping[Var, int]) -> Expr:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import prod
 
 from ...errors import UnsupportedError
 from ...ir.expr import Expr, Var, apply, const, load
 from ...ir.program import (
+    Accumulate,
     Allocate,
     Buffer,
     Evaluate,
@@ -17,6 +19,7 @@ from ...ir.program import (
     Scope,
     Seq,
     Stmt,
+    Store,
     While,
     seq,
     walk,
@@ -27,6 +30,7 @@ from ..simplify_program import substitute_all
 from .fold_threads import TEAM, Team, fold_of, fold_threads, own_part, refuse_fold
 from .kernel import BARRIER, BOUNDARY, MOST_THREADS, PER_BLOCK, PRIVATE, WARP, Thread
 from .share_fragments import together
+from .spread_virtual import VIRTUAL
 from .touching import buffers_made, buffers_read, buffers_written, loops_in
 
 _MOST_UNROLLED = 16
@@ -71,6 +75,8 @@ def _threads(nest: Stmt, name: str) -> tuple[Thread, ...]:
                 f"the others to threadIdx.y"
             )
         names.setdefault("threadIdx.x", {"lane"})
+    else:
+        _whole_warps(nest, extents)
     total = 1
     for tag in _ORDER:
         total *= extents.get(tag, 1) if tag.startswith("threadIdx") else 1
@@ -94,6 +100,24 @@ def _threads(nest: Stmt, name: str) -> tuple[Thread, ...]:
     return tuple(Thread(t, Var(called[t]), extents[t]) for t in _ORDER if t in extents)
 
 
+def _whole_warps(nest: Stmt, extents: dict[str, int]) -> None:
+    """Threads that fold together, as many more as make whole warps of them, or equal parts of one:
+    what they have is handed on by shuffles then. A card starts whole warps anyway."""
+    for loop in loops_in(nest):
+        if TEAM not in dict(loop.annotations) or (fold := fold_of(loop)) is None:
+            continue
+        own = {thread_of(each) for each in fold.threads}
+        first = next((t for t in _FROM_X if extents.get(t, 1) > 1), "")
+        wide = [t for t in own if extents[t] > 1]
+        if wide != [first]:
+            continue
+        count = extents[first]
+        whole = -(-count // WARP) * WARP if count > WARP else 1 << (count - 1).bit_length()
+        others = prod(n for tag, n in extents.items() if tag in _FROM_X and tag != first)
+        if whole * others <= MOST_THREADS and (first != "threadIdx.z" or whole <= 64):
+            extents[first] = whole
+
+
 def _called(tag: str, loops: set[str]) -> str:
     """What a thread is called whose ``loops`` have these names: as they are, if that is one word,
     or ``tx``, ``by`` and so on."""
@@ -109,7 +133,7 @@ class _Binder:
     def statement(self, stmt: Stmt, active: dict[str, tuple[int, Expr]], guards: Guards) -> Stmt:
         """``stmt`` for one thread. ``active`` holds the extents and variables of the threads whose
         loops are around it, ``guards`` what must hold for the thread to take part."""
-        if not _is_structure(stmt):
+        if not _is_structure(stmt) and not _is_mixed(stmt):
             return self.leaf(stmt, active, guards)
         match stmt:
             case For(kind=LoopKind.BOUND):
@@ -179,26 +203,24 @@ class _Binder:
         needed = any(b.scope in PRIVATE for b in fold.update.buffers)
         made = fold_threads(fold.update, mine, parts, team, needed)
         totals = tuple(load(part, (const(0),)) for part in parts)
-        result = self.leaf(replace(fold.update, values=totals), active, guards)
+        result = self.leaf(fold.finish(totals), active, guards)
         inner = seq(_boundary(), made.body, result, _boundary())
         return replace(made, body=inner)
 
     def virtual(
         self, loop: For, tag: str, active: dict[str, tuple[int, Expr]], guards: Guards
     ) -> Stmt:
-        """A virtual thread: one thread does its iterations one after the other."""
-        if tag in active:
-            held, var = active[tag]
-            test = () if loop.extent >= held else (apply("lt", var, const(loop.extent)),)
-            body = substitute_all(loop.body, {loop.var: var})
-            return self.statement(body, active, (*guards, *test))
+        """A virtual thread: one thread does its iterations, those of statements between which
+        threads wait side by side. A loop bound to it again is one that each of them does."""
+        if tag in active or not _is_structure(loop.body):
+            body = self.statement(loop.body, active, guards)
+            return _written_out(
+                loop, seq(_boundary(), body, _boundary()) if tag in active else body
+            )
         inner = {**active, tag: (loop.extent, loop.var)}
-        body = self.statement(loop.body, inner, guards)
-        if _is_structure(loop.body):
-            body = seq(_boundary(), body, _boundary())
-        kind = LoopKind.UNROLLED if loop.extent <= _MOST_UNROLLED else LoopKind.SERIAL
-        made = For(loop.var, loop.extent, body, kind)
-        return seq(_boundary(), made, _boundary()) if _is_structure(loop.body) else made
+        body = seq(_boundary(), self.statement(loop.body, inner, guards), _boundary())
+        made = replace(_written_out(loop, body), annotations=((VIRTUAL, True),))
+        return seq(_boundary(), made, _boundary())
 
     def branch(self, stmt: If, active: dict[str, tuple[int, Expr]], guards: Guards) -> Stmt:
         """A condition around loops over threads: kept where all threads agree about it, else asked
@@ -221,12 +243,15 @@ class _Binder:
         return seq(then, self.statement(stmt.otherwise, active, (*guards, test)))
 
     def leaf(self, stmt: Stmt, active: dict[str, tuple[int, Expr]], guards: Guards) -> Stmt:
-        """A statement without loops over threads, for the threads that it is meant for."""
-        done = _private(stmt)
+        """A statement without loops over threads, for the threads that it is meant for. What one of
+        them writes for all outside of such loops is touched by others before it and after it."""
         missing = [
             t for t in self.threads.values()
             if not t.is_block and t.tag not in active and t.extent > 1
         ]  # fmt: skip
+        if missing and isinstance(stmt, Seq):
+            return seq(*(self.leaf(part, active, guards) for part in stmt.stmts))
+        done = _private(stmt)
         team = together(done)
         if team is not None and "threadIdx.x" in active:
             raise UnsupportedError(
@@ -238,7 +263,8 @@ class _Binder:
             done = self.alone(done, missing)
         for guard in reversed(guards):
             done = If(guard, done)
-        return done
+        alone = missing and any(b.scope not in PRIVATE for b in buffers_written(done))
+        return seq(_boundary(), done, _boundary()) if alone else done
 
     def alone(self, stmt: Stmt, missing: Sequence[Thread]) -> Stmt:
         """``stmt`` as one of the threads ``missing`` does it; on all of them as far as it writes
@@ -378,6 +404,24 @@ def _is_structure(stmt: Stmt) -> bool:
         or isinstance(s, Evaluate) and s.name == BARRIER
         for s in walk(stmt)
     )  # fmt: skip
+
+
+def _written_out(loop: For, body: Stmt) -> For:
+    kind = LoopKind.UNROLLED if loop.extent <= _MOST_UNROLLED else LoopKind.SERIAL
+    return For(loop.var, loop.extent, body, kind)
+
+
+def _is_mixed(stmt: Stmt) -> bool:
+    """Whether threads do something together in ``stmt``, and one of them something for all."""
+    if together(stmt) is None:
+        return False
+    parts = [s for s in walk(stmt) if isinstance(s, (Store, Accumulate, Evaluate))]
+    own = buffers_made(stmt)
+    return any(
+        together(part) is None
+        and any(b.scope not in PRIVATE and b not in own for b in buffers_written(part))
+        for part in parts
+    )
 
 
 def _private(stmt: Stmt) -> Stmt:

@@ -27,6 +27,7 @@ from ...ir.program import (
 from ...ir.rewrite import conjuncts, variables_of
 from ...schedules.legality.teams import is_team_fold
 from ...schedules.step import rebuild
+from .apply_atomics import ATOMICS, as_atomic, from_atomic
 from .kernel import BOUNDARY, WARP, Thread
 
 TEAM = "team"  # marks the outermost loop over threads that fold together
@@ -38,13 +39,20 @@ _IN_TURN = 8  # partial results that every thread combines by itself
 @dataclass(frozen=True, eq=False)
 class Fold:
     """A loop over threads that fold together: those bound to ``threads``, each over ``loops``,
-    under the conditions ``tests``; under ``guards``, which are the same for all, it folds."""
+    under the conditions ``tests``; under ``guards``, which are the same for all, it folds. Where
+    blocks combine into one element, what they have goes there by an ``atomic`` operation."""
 
     threads: tuple[For, ...]
     loops: tuple[For, ...]
     tests: tuple[Expr, ...]
     guards: tuple[Expr, ...]
     update: Accumulate
+    atomic: bool = False
+
+    def finish(self, totals: tuple[Expr, ...]) -> Stmt:
+        """``totals``, of all threads, combined into the result."""
+        update = replace(self.update, values=totals)
+        return as_atomic(update) if self.atomic else update
 
 
 def mark_teams(program: Program) -> Program:
@@ -73,6 +81,9 @@ def fold_of(loop: For) -> Fold | None:
             continue
         (threads if stmt.kind is LoopKind.BOUND else loops).append(stmt)
         stmt = stmt.body
+    is_atomic = False
+    if isinstance(stmt, Evaluate) and stmt.name in ATOMICS:
+        stmt, is_atomic = from_atomic(stmt), True
     if not isinstance(stmt, Accumulate):
         return None
     bare: Stmt = stmt
@@ -83,7 +94,7 @@ def fold_of(loop: For) -> Fold | None:
     folded = {each.var for each in (*threads, *loops)}
     guards = tuple(t for t in tests if folded.isdisjoint(variables_of(t)))
     rest = tuple(t for t in tests if not folded.isdisjoint(variables_of(t)))
-    return Fold(tuple(threads), tuple(loops), rest, guards, stmt)
+    return Fold(tuple(threads), tuple(loops), rest, guards, stmt, is_atomic)
 
 
 @dataclass(frozen=True, eq=False)

@@ -312,7 +312,9 @@ def _calls(stmt: Stmt) -> Iterator[Evaluate]:
 
 
 def _loads(stmt: Stmt) -> bool:
-    return any(True for _ in _calls(stmt))
+    """Whether boxes are loaded; a place where threads might wait for others counts as well."""
+    is_boundary = isinstance(stmt, Evaluate) and stmt.name == BOUNDARY
+    return is_boundary or any(True for _ in _calls(stmt))
 
 
 def _refuse_touches(body: Stmt, targets: frozenset[Buffer], name: str) -> None:

@@ -30,7 +30,8 @@ from .place_private import place_private
 from .place_shared import place_shared
 from .share_fragments import check_rows, share_fragments, unroll_over_fragments
 from .split_kernels import kernel_names, split_kernels
-from .touching import buffers_made, buffers_touched, buffers_written
+from .spread_virtual import VIRTUAL, spread_virtual
+from .touching import buffers_made, buffers_touched, buffers_written, loops_in
 
 
 def lower_cuda(program: Program, name: str = "", rows: Rows | None = None) -> DeviceProgram:
@@ -67,7 +68,8 @@ def _kernel(
     body, threads = bind_device_threads(nest, name)
     ranges = {t.var: t.extent for t in threads}
     body = flatten_shared(body, ranges)
-    body = compact_buffers(program.with_body(body), _on_all(threads), ranges).body
+    body = compact_buffers(program.with_body(body), _on_all(body, threads), ranges).body
+    body = spread_virtual(body)
     body, private = place_private(body, threads, name)
     loaded = load_boxes(body, threads, name)
     body = overlap_stages(loaded.body)
@@ -101,8 +103,9 @@ def _inputs_first(known: tuple[Buffer, ...], program: Program) -> tuple[Buffer, 
     return (*(b for b in known if b not in outputs), *outputs)
 
 
-def _on_all(threads: tuple[Thread, ...]) -> Callable[[Stmt, Buffer], Stmt]:
-    """A statement as all threads run it that share a buffer."""
+def _on_all(body: Stmt, threads: tuple[Thread, ...]) -> Callable[[Stmt, Buffer], Stmt]:
+    """A statement as all threads run it that share a buffer, virtual ones among them."""
+    virtual = [loop for loop in loops_in(body) if VIRTUAL in dict(loop.annotations)]
 
     def spread(stmt: Stmt, buffer: Buffer) -> Stmt:
         if buffer.scope is not Scope.SHARED:
@@ -110,6 +113,8 @@ def _on_all(threads: tuple[Thread, ...]) -> Callable[[Stmt, Buffer], Stmt]:
         for thread in threads:
             if not thread.is_block:
                 stmt = For(thread.var, thread.extent, stmt)
+        for loop in virtual:
+            stmt = For(loop.var, loop.extent, stmt)
         return stmt
 
     return spread

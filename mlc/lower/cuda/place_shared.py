@@ -23,6 +23,7 @@ from .touching import buffers_touched
 
 ALIGNMENT = 32  # bytes: the widest access of a thread has 16, a tile of wmma 32
 BOX_ALIGNMENT = 1024
+SMALL = 4 << 10  # bytes, which leave a processor room for as many blocks as it can have
 Life = tuple[int, int]
 
 
@@ -31,20 +32,22 @@ def place_shared(
 ) -> tuple[Stmt, tuple[tuple[Buffer, int], ...], int]:
     """``with alloc(S, scope="shared"): s`` -> ``s``, with ``S`` at a place in the pool.
 
-    Two buffers share bytes where one is done with before the other is needed. What is in ``boxed``
-    begins at multiples of 1024 bytes; ``slots`` come last, in a place that is theirs alone. Returns
-    the places in bytes, and the size of the pool. Raises :class:`UnsupportedError` where that is
-    more than a block can have.
+    Two buffers share bytes where one is done with before the other is needed, unless there is room
+    for all side by side: threads would wait for each other before they use them again. What is in
+    ``boxed`` begins at multiples of 1024 bytes; ``slots`` come last, in a place that is theirs
+    alone. Returns the places in bytes, and the size of the pool. Raises :class:`UnsupportedError`
+    where that is more than a block can have.
     """
     lives: dict[Buffer, Life] = {}
     _Clock(lives).visit(body)
+    is_small = sum(-(-span_bytes(b) // ALIGNMENT) * ALIGNMENT for b in lives) <= SMALL
     placed: list[tuple[Buffer, int]] = []
     size = 0
     for buffer in sorted(lives, key=lambda b: (-span_bytes(b), lives[b])):
         taken = sorted(
             (at, at + span_bytes(other))
             for other, at in placed
-            if _meet(lives[buffer], lives[other])
+            if is_small or _meet(lives[buffer], lives[other])
         )
         at, step = 0, BOX_ALIGNMENT if buffer in boxed else ALIGNMENT
         for low, high in taken:

@@ -18,6 +18,11 @@ from .conftest import needs_compiler
 pytestmark = needs_compiler
 
 
+THREADS = (
+    "blockIdx.y", "blockIdx.x", "vthread.y", "vthread.x", "threadIdx.y", "threadIdx.x",
+)  # fmt: skip
+
+
 def check(program: Program) -> str:
     """The source of ``program``, which computes what the interpreter does."""
     generator = np.random.default_rng(2)
@@ -48,6 +53,60 @@ def test_virtual_threads() -> None:
     assert "__launch_bounds__(32)" in text
 
 
+def test_virtual_threads_share_what_is_the_same_for_all() -> None:
+    """Shared memory is filled once, between two barriers; each has registers of its own."""
+
+    @T.program
+    def product(A: T.Buffer((30, 24)), B: T.Buffer((24, 32)), C: T.Buffer((30, 32))):
+        for i, j, k in T.grid(30, 32, 24):
+            with T.block("C"):
+                vi, vj, vk = T.remap("SSR", [i, j, k])
+                with T.init():
+                    C[vi, vj] = 0.0
+                C[vi, vj] += A[vi, vk] * B[vk, vj]
+
+    s = mlc.Schedule(product)
+    i, j, k = s.loops("C")
+    sums = s.cache_write("C", "C", "local")
+    i0, iv, i1 = s.split(i, [None, 2, 8])
+    j0, jv, j1 = s.split(j, [None, 2, 8])
+    k0, k1 = s.split(k, [None, 8])
+    s.reorder(i0, j0, iv, jv, i1, j1, k0, k1)
+    s.reverse_compute_at(sums, j1)
+    for loop, thread in zip((i0, j0, iv, jv, i1, j1), THREADS, strict=True):
+        s.bind(loop, thread)
+    for operand in "AB":
+        copy = s.cache_read("C", operand, "shared")
+        s.compute_at(copy, k0)
+        _, ty, tx = s.split(s.fuse(*s.loops(copy)[-2:]), [None, 8, 8])
+        s.bind(ty, "threadIdx.y")
+        s.bind(tx, "threadIdx.x")
+    s.decompose_reduction("C", k0)
+    text = check(s.program)
+    assert "float C_local[4];" in text and "1024 bytes shared" in text
+    assert text.count("mlc_barrier();") == 2 and text.count("A_shared[") == 2
+
+
+def test_virtual_threads_have_memory_of_their_own() -> None:
+    @T.program
+    def turned(A: T.Buffer((64,)), B: T.Buffer((64,)), C: T.Buffer((2, 64))):
+        for v in T.thread_binding(2, "vthread.x"):
+            S = T.alloc((32,), scope="shared")
+            W = T.alloc((64,), scope="shared")
+            for tx in T.thread_binding(32, "threadIdx.x"):
+                S[tx] = A[v * 32 + tx]
+            for w in T.thread_binding(2, "vthread.x"):  # each of them fills all of it
+                for tx in T.thread_binding(32, "threadIdx.x"):
+                    W[w * 32 + tx] = A[w * 32 + tx]
+            for tx in T.thread_binding(32, "threadIdx.x"):
+                B[v * 32 + tx] = S[31 - tx]
+                C[v, tx] = W[63 - tx]
+                C[v, tx + 32] = W[31 - tx]
+
+    text = check(turned)
+    assert text.count("mlc_barrier();") == 1 and "S[v * 32 - tx + 31]" in text
+
+
 def test_warps_have_memory_of_their_own() -> None:
     @T.program
     def rotated(A: T.Buffer((4, 2, 32)), B: T.Buffer((4, 2, 32))):
@@ -65,22 +124,56 @@ def test_warps_have_memory_of_their_own() -> None:
 
 def test_memory_is_used_again() -> None:
     @T.program
-    def chain(A: T.Buffer((64,)), B: T.Buffer((64,))):
+    def chain(A: T.Buffer((512,)), B: T.Buffer((512,))):
         for _ in T.thread_binding(1, "blockIdx.x"):
-            P = T.alloc((64,), "float32", scope="shared")
-            Q = T.alloc((64,), "float32", scope="shared")
-            R = T.alloc((64,), "float32", scope="shared")
-            for tx in T.thread_binding(64, "threadIdx.x"):
+            P = T.alloc((512,), "float32", scope="shared")
+            Q = T.alloc((512,), "float32", scope="shared")
+            R = T.alloc((512,), "float32", scope="shared")
+            for tx in T.thread_binding(512, "threadIdx.x"):
                 P[tx] = A[tx]
-            for tx in T.thread_binding(64, "threadIdx.x"):
-                Q[tx] = P[63 - tx] + 1.0
-            for tx in T.thread_binding(64, "threadIdx.x"):
-                R[tx] = Q[(tx + 7) % 64] * 2.0
-            for tx in T.thread_binding(64, "threadIdx.x"):
-                B[tx] = R[63 - tx]
+            for tx in T.thread_binding(512, "threadIdx.x"):
+                Q[tx] = P[511 - tx] + 1.0
+            for tx in T.thread_binding(512, "threadIdx.x"):
+                R[tx] = Q[(tx + 7) % 512] * 2.0
+            for tx in T.thread_binding(512, "threadIdx.x"):
+                B[tx] = R[511 - tx]
 
     check(chain)
-    assert program_device_module(chain).launches[0].shared_bytes == 512
+    assert program_device_module(chain).launches[0].shared_bytes == 4096
+
+
+def test_little_memory_is_not_used_again() -> None:
+    """Threads would have to wait before they write what others read."""
+
+    @T.program
+    def means(A: T.Buffer((8, 64)), B: T.Buffer((8, 64))):
+        for i in T.thread_binding(8, "blockIdx.x"):
+            t = T.alloc((1,), "float32", scope="local")
+            u = T.alloc((1,), "float32", scope="local")
+            t[0] = 0.0
+            for tx in T.thread_binding(64, "threadIdx.x"):
+                t[0] += A[i, tx]
+            u[0] = 0.0
+            for tx in T.thread_binding(64, "threadIdx.x"):
+                u[0] += A[i, tx] * t[0]
+            for tx in T.thread_binding(64, "threadIdx.x"):
+                B[i, tx] = u[0]
+
+    assert check(means).count("mlc_barrier();") == 2
+
+
+def test_what_one_thread_does_for_all_is_waited_for() -> None:
+    @T.program
+    def spread(A: T.Buffer((64,)), B: T.Buffer((64,))):
+        for _ in T.thread_binding(1, "blockIdx.x"):
+            S = T.alloc((1,), "float32", scope="shared")
+            L = T.alloc((1,), "float32", scope="local")
+            S[0] = A[3]
+            L[0] = S[0] * 2.0
+            for tx in T.thread_binding(64, "threadIdx.x"):
+                B[tx] = L[0] + A[tx]
+
+    assert check(spread).count("mlc_barrier();") == 1
 
 
 def test_large_arrays_of_threads_are_in_the_workspace() -> None:

@@ -48,7 +48,8 @@ def results(program: Program, x: np.ndarray) -> list[np.ndarray]:
         ((3, 100), {"threadIdx.x": 64}),  # two, and a part of the last step
         ((4, 50), {"threadIdx.x": 8}),  # four folds in a warp
         ((2, 512), {"threadIdx.x": 512}),  # sixteen warps
-        ((2, 100), {"threadIdx.x": 100}),  # no whole warps: through shared memory
+        ((2, 100), {"threadIdx.x": 100}),  # four warps, the last of which has little to do
+        ((3, 7), {"threadIdx.x": 7}),
         ((2, 256), {"threadIdx.x": 32, "threadIdx.y": 8}),
         ((2, 60), {"threadIdx.x": 1, "threadIdx.y": 12}),
     ],
@@ -186,6 +187,34 @@ def test_blocks_combine_by_atomic_operations(fold, dtype) -> None:
     assert f"mlc_atomic_{'add' if fold is te.sum else fold.__name__}(&t[" in source
     x = np.random.default_rng(0).integers(-9, 9, (5, 64)).astype(dtype)
     want = {te.sum: np.sum, te.max: np.max, te.min: np.min}[fold](x, axis=1)
+    for found in results(s.program, x):
+        assert (found == want).all()
+
+
+def test_threads_are_as_many_as_shuffles_want() -> None:
+    s = rows(4, 100)
+    i, k = s.loops("t")
+    s.bind(i, "blockIdx.x")
+    s.bind(k, "threadIdx.x")
+    source = program_device_module(s.program).source
+    assert source.count("mlc_shfl_down(t_part, ") == 5
+    assert "128 threads, 16 bytes shared" in source and "if (k < 100) {" in source
+
+
+@needs_compiler
+@pytest.mark.parametrize(("fold", "dtype"), [(te.sum, "int32"), (te.max, "float32")])
+def test_threads_of_a_block_fold_before_blocks_combine(fold, dtype) -> None:
+    s = rows(1, 1000, fold, dtype)
+    i, k = s.loops("t")
+    k0, k1 = s.split(k, [None, 128])
+    s.decompose_reduction("t", i)
+    _, k0, k1 = s.loops("t")
+    s.bind(k0, "blockIdx.x", atomic=True)
+    s.bind(k1, "threadIdx.x")
+    source = program_device_module(s.program).source
+    assert source.count("mlc_atomic_") == 1 and source.count("mlc_shfl_down(t_part, ") == 5
+    x = np.random.default_rng(0).integers(-9, 9, (1, 1000)).astype(dtype)
+    want = {te.sum: np.sum, te.max: np.max}[fold](x, axis=1)
     for found in results(s.program, x):
         assert (found == want).all()
 

@@ -322,7 +322,9 @@ def test_kernels_of_one_text_run_one_at_a_time(run: Run) -> None:
     a = np.arange(1024, dtype=np.float32).reshape(32, 32)
     grids = {"grid": (4, 4, 1), "block": (8, 8, 1), "shared": 512}
     run(MATMUL, [a, a, outputs[0]], **grids)  # compiled, and loaded by each thread anew
-    threads = [threading.Thread(target=run, args=(MATMUL, [a, a, c]), kwargs=grids) for c in outputs]
+    threads = [
+        threading.Thread(target=run, args=(MATMUL, [a, a, c]), kwargs=grids) for c in outputs
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
