@@ -104,6 +104,8 @@ def places_where(x: Any, *, size: int, fill: int | None, name: str) -> Any:
     of what, is empty."""
     x = as_tensor(x)
     n = x.shape[0]
+    if size == 0 and not name:
+        return te.compute((0,), lambda i: cast(i, int64), name="nonzero")
     w = Writer("nonzero")
     source, out = w.input("x", x.shape, x.dtype), w.output("out", (size,), int64)
     full = w.guard("BoundsError", no_room(name, size)) if name and size < n else None
@@ -137,6 +139,8 @@ def elements_where(values: Any, mask: Any, *, size: int) -> Any:
     """The first ``size`` elements of the 1-d ``values`` where ``mask`` holds: there are as many."""
     values, mask = as_tensor(values), as_tensor(mask)
     n, dtype = values.shape[0], values.dtype
+    if size == 0:
+        return te.compute((0,), lambda i: const(0, dtype), name="chosen")
 
     def write(w: Writer, at: Buffer, source: Buffer, out: Buffer) -> Buffer:
         count = w.variable("count", const(0))

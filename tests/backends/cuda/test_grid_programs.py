@@ -228,3 +228,17 @@ def test_what_is_outside_is_refused(
     with pytest.raises((mlc.BoundsError, ValueError)) as caught:
         mlc.jit(function, target="cuda-emulated")(*arguments)
     assert sentence in str(caught.value)
+
+
+@needs_compiler
+@pytest.mark.parametrize("function", [
+    lambda x: x[x > 9], lambda x: np.nonzero(x > 9)[0], lambda x: np.compress(x > 9, x),
+])  # fmt: skip
+def test_of_nothing_that_is_chosen_nothing_is_looked_for(function: Callable[..., Any]) -> None:
+    """One kernel counts; none goes through all elements in one thread."""
+    x = np.random.default_rng(0).standard_normal(2000).astype(np.float32)
+    chosen = mlc.jit(function, target="cuda-emulated")
+    assert chosen(x).shape == (0,) and chosen(x).dtype == function(x).dtype
+    launches = chosen.lower(x).compiled.device_module.launches
+    assert [launch.block for launch in launches] == [(512, 1, 1)]
+    np.testing.assert_array_equal(chosen(x + 9), function(x + 9))  # with as many as there are
