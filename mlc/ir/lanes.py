@@ -11,8 +11,12 @@ from .rewrite import conjuncts, loads_of, variables_of
 
 def padded_load(value: Expr) -> tuple[Expr, Load] | None:
     """The condition and the load of ``select(condition, A[i], 0)``, an element of an array that is
-    padded with zeros; None for anything else."""
+    padded with zeros, be it twice; None for anything else."""
     match value:
+        case Select(condition=test, then=Select() as inside, otherwise=Const(value=rest)):
+            found = padded_load(inside)
+            if found is not None and str(rest) in ("0", "0.0", "False") and not loads_of(test):
+                return test & found[0], found[1]
         case Select(condition=test, then=Load() as inside, otherwise=Const(value=rest)):
             if str(rest) in ("0", "0.0", "False") and not loads_of(test):
                 return test, inside

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
@@ -50,7 +50,7 @@ def default_gpu_schedule(program: Program, machine: GpuMachine | None = None) ->
     written for grids is taken instead.
     """
     from .gpu_folds import split_long_folds
-    from .gpu_split import split_contractions
+    from .gpu_split import padding_of, split_contractions
 
     machine = machine or GpuMachine()
     loops = [stmt for stmt in walk(program.body) if isinstance(stmt, For)]
@@ -70,20 +70,24 @@ def default_gpu_schedule(program: Program, machine: GpuMachine | None = None) ->
         if buffer.scope is not Scope.GLOBAL:
             s.set_scope(buffer_key(s.program, buffer), "global")
     if machine.splits:
-        split_contractions(s, _nests(top_statements(s.program.body)), machine)
-        split_long_folds(s, _nests(top_statements(s.program.body)), machine)
+        made = split_contractions(s, _nests(top_statements(s.program.body)), machine)
+        split_long_folds(s, _nests(top_statements(s.program.body)), machine, made)
     position = 0
     while position < len(rest := top_statements(s.program.body)):
         nests = _nests(takewhile(_is_loop, rest[position:]))
-        if nests:
+        padding = padding_of(s, nests)
+        if nests and not (padding and _schedule(s, nests[len(padding) :], machine, padding)):
             _schedule(s, nests, machine)
         position += 1
     return s
 
 
-def _schedule(s: Schedule, nests: list[For], machine: GpuMachine) -> None:
+def _schedule(
+    s: Schedule, nests: list[For], machine: GpuMachine, padding: Sequence[str] = ()
+) -> bool:
     """The first of ``nests``, and what follows if that shares its loops, as one kernel: the first
-    way that fits and is legal is taken."""
+    way that fits and is legal is taken; says whether there is one. Those in ``padding`` must be a
+    part of that kernel, too."""
     from .gpu_boxes import schedule_boxes
     from .gpu_contraction import schedule_contraction
     from .gpu_folds import schedule_columns
@@ -113,9 +117,12 @@ def _schedule(s: Schedule, nests: list[For], machine: GpuMachine) -> None:
             with s.part(way.__name__):
                 if not way(s, nests, machine) or _escapes(s):
                     raise _Unfit
-                return
+                if not {block.name for block in s.blocks()}.isdisjoint(padding):
+                    raise _Unfit
+                return True
         except (ScheduleError, _Unfit):
             continue
+    return False
 
 
 def _escapes(s: Schedule) -> bool:

@@ -13,7 +13,17 @@ from typing import TYPE_CHECKING
 
 from ...errors import ScheduleError
 from ...ir.expr import Axis, Load, Var
-from ...ir.program import Accumulate, Block, For, reads_of, writes_of
+from ...ir.lanes import padded_load
+from ...ir.program import (
+    Accumulate,
+    Block,
+    Buffer,
+    For,
+    Store,
+    blocks_of,
+    reads_of,
+    writes_of,
+)
 from ...ir.rewrite import variables_of
 from ..buffers import buffer_key
 from ..schedule import Schedule
@@ -272,6 +282,7 @@ def as_matrices(
         places = [n for n in reads_of(s.block(name).body) if n.source is node.source]
         place = next(n for n, other in enumerate(places) if other is node)
         copy = s.reindex(name, node.source, place if len(places) > 1 else None)
+        _inline_padding(s, node.source, copy)
         along = 0 if near and all(a.is_reduce for a in near) else 1
         pair = [tuple(a for a in roles.k if a in used), tuple(a for a in own if a not in others)]
         groups = [group for group in single if group[0] in used]
@@ -297,6 +308,20 @@ def as_matrices(
         if f"{last}_pad" in padded:
             s.compute_inline(f"{last}_pad")
     return fetches, followers
+
+
+def pads(block: Block) -> Buffer | None:
+    """What the block makes, if that is an array with zeros around it."""
+    body = block.body
+    is_padding = isinstance(body, Store) and padded_load(body.value) is not None
+    return body.buffer if is_padding and isinstance(body, Store) else None
+
+
+def _inline_padding(s: Schedule, source: object, user: str) -> None:
+    """What only pads ``source`` is no array of its own where ``user`` alone reads it."""
+    for block in blocks_of(s.program.body):
+        if pads(block) is source and [b.name for b in s.consumers(block.name)] == [user]:
+            s.compute_inline(block.name)
 
 
 def _followers(s: Schedule, roles: Operands, last: str, nests: Sequence[For]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -24,13 +24,20 @@ TALL = 64  # elements; columns shorter than this are one thread's
 RESIDENT = 8  # blocks of a processor: with fewer, too little memory is asked for at once
 
 
-def split_long_folds(s: Schedule, nests: Sequence[For], machine: GpuMachine) -> None:
+def split_long_folds(
+    s: Schedule, nests: Sequence[For], machine: GpuMachine, parts: Collection[str] = ()
+) -> None:
     """A fold of many elements into few results -> a fold of each chunk, and a fold of those::
 
     for k in 1 << 20: t += x[k]    ->    for c in 216: for k: t_rf[c] += x[c * 4855 + k]
                                          for c in 216: t += t_rf[c]
+
+    The blocks ``parts`` are parts of something already.
     """
     for nest in nests:
+        block = only_block(nest)
+        if block is None or block.name in parts:
+            continue
         try:
             with s.part("split_long_folds"):
                 _split_fold(s, nest, machine)

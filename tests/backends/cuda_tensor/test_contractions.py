@@ -160,3 +160,20 @@ def test_tiles_are_as_large_as_the_machine_allows() -> None:
 def test_large_ones_compile_for_cards(nvrtc: None) -> None:
     s = default_gpu_schedule(product_program(4096, 4096, 4096, "bfloat16"))
     assert_compiles(mlc.build(s, target="cuda").lower().compiled.device_module)
+
+
+@pytest.mark.parametrize(("shape", "turned"), [((33, 1999, 35), False), ((20, 2222, 24), True)])
+def test_parts_of_steps_that_no_number_divides(shape: tuple[int, int, int], turned: bool) -> None:
+    """Parts are whole tiles, the last one with zeros, on tensor cores; the second kernel sums them
+    up, with what follows."""
+    m, k, n = shape
+    rng = np.random.default_rng(0)
+    a, b = (rng.standard_normal(size).astype(np.float16) for size in ((m, k), (k, n)))
+    b = np.ascontiguousarray(b.T) if turned else b
+    layer = mlc.jit(lambda a, b: np.maximum(a @ (b.T if turned else b), 0), target="cuda-emulated")
+    exact = a.astype(np.float64) @ (b.T if turned else b).astype(np.float64)
+    np.testing.assert_allclose(layer(a, b), np.maximum(exact, 0), rtol=2e-3, atol=5e-2)
+    module = layer.lower(a, b).compiled.device_module
+    assert [launch.grid[2] > 4 for launch in module.launches] == [True, False]
+    assert "mma_16x16x16_float16" in module.source
+    assert_compiles(module)

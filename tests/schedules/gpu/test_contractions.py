@@ -140,7 +140,8 @@ def test_many_steps_are_shared_out(monkeypatch, follow):
     assert scopes(s)["Y_rf"] == "global"
     assert [name for name, _ in threads(s)].count("blockIdx.x") == 2
     odd = judged(product(6, 8, 97, follow=follow), machine)  # no number of parts divides them
-    assert [name for name, _ in threads(odd)].count("blockIdx.x") == 1
+    assert [n for name, n in threads(odd) if name == "blockIdx.z"] == [2]
+    assert [name for name, _ in threads(odd)].count("blockIdx.x") == 2
 
 
 @pytest.mark.parametrize("turned", [False, True])

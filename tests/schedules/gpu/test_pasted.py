@@ -41,6 +41,7 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[Array, ...]]] = {
     "schedule_transpose": (lambda x: x.T + 1, arrays((256, 256))),
     "schedule_contraction": (np.matmul, arrays((256, 64), (64, 256))),
     "split_contractions": (np.matmul, arrays((64, 2048), (2048, 64))),
+    "a_pad, b_pad = s.pad_einsum": (lambda a, b: a @ b, arrays((33, 4099), (4099, 35))),
     "schedule_tensor_cores": (np.matmul, arrays((100, 70), (70, 90), dtype=HALF)),
     "schedule_wgmma": (np.matmul, (np.zeros((2048, 136), HALF)[:, :128],
                                    *arrays((128, 1024), dtype=HALF))),
