@@ -8,7 +8,6 @@ import linecache
 import os
 import re
 import sys
-import textwrap
 import tokenize
 import types
 from collections.abc import Collection
@@ -23,6 +22,7 @@ from ..tracer.trace import FAILING, PLAIN
 from .host_changes import PARTS
 from .kinds import by_class
 from .nodes import settle_places, walk
+from .source_blocks import definition_at
 
 CALL = "__call__"
 _PACKAGE = str(Path(__file__).parent.parent)
@@ -141,7 +141,7 @@ def _compiled(function: types.FunctionType, key: _Key) -> types.CodeType | None:
         linecache.checkcache(code.co_filename)
         source = linecache.getlines(code.co_filename, function.__globals__)
         first = code.co_firstlineno
-        module = ast.parse(textwrap.dedent("".join(inspect.getblock(source[first - 1 :]))))
+        module = definition_at(source, first - 1)
     except (OSError, TypeError, SyntaxError, tokenize.TokenError):
         return None
     node = module.body[0] if module.body else None
