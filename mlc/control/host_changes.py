@@ -269,6 +269,8 @@ def _items(value: Any) -> Iterable[Any]:
 
 
 def _is_same(now: Any, old: Any) -> bool:
+    if is_arrays(now) or is_arrays(old):  # whose items only the data tell
+        return now is old
     match now, old:
         case (list(), list()):
             return len(now) == len(old) and all(map(_is_one, now, old))

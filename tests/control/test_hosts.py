@@ -203,3 +203,38 @@ def test_functions_of_math_give_python_numbers() -> None:
 
     (found,) = mlc.jit(length)(2.0, 5)
     assert found == 3.0 and type(found) is float
+
+
+def bound_anew_by_a_function(x: Any) -> Any:
+    held = [0.5, 2.0]
+
+    def see(v: Any) -> Any:
+        nonlocal held
+        held = [w * 0.5 for w in held if w > v]
+        held.append(v)
+        return v
+
+    total = 0.0
+    for v in x:
+        total += see(v)
+    return held, total
+
+
+def bound_anew_while_the_data_say(x: Any) -> Any:
+    held, n, total = [0.5, 2.0], 0, 0.0
+
+    def see(v: Any) -> Any:
+        nonlocal held
+        held = [w * 0.5 for w in held if w > v]
+        return v
+
+    while len([w for w in x if w > total]) > 1:
+        total += see(x[n]) + 1
+        n += 1
+        held.append(total)
+    return held, total
+
+
+@pytest.mark.parametrize("f", [bound_anew_by_a_function, bound_anew_while_the_data_say])
+def test_lists_that_functions_bind_anew_are_not_asked_for_their_items(f: Any) -> None:
+    check_against_numpy(f, np.random.default_rng(0).uniform(-1, 6, 120))
