@@ -21,6 +21,7 @@ from .implementations import (
     unsupported,
     views,
 )
+from .masked import Masked
 from .memory_order import is_in_order, settle_order
 from .returned_views import RETURNED, UNCHANGED, own, returned_view
 from .rooms import (
@@ -62,6 +63,9 @@ NUMBERS: dict[Any, type] = {
 def call_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """``function(*args, **kwargs)``, by what stands for the NumPy function."""
     args, kwargs = with_named_out(function, args, kwargs)
+    for value in (*args, *kwargs.values()):
+        if isinstance(value, Masked):  # one part of complex elements that a mask selects
+            return value.__array_function__(function, (), args, kwargs)
     if function is np.einsum:
         from ..ops.einsum import with_subscripts
 

@@ -178,6 +178,8 @@ class Masked(NDArrayOperatorsMixin):
 
     def astype(self, dtype: Any, *args: Any, **kwargs: Any) -> Any:
         """The elements converted."""
+        if kwargs.get("copy", True) is False and np.dtype(dtype) == self.dtype:
+            return self
         if self._made is not None:  # and maybe written to
             return self._made.astype(dtype, *args, **kwargs)
         return self._with(self._values.astype(dtype, *args, **kwargs))
@@ -231,6 +233,8 @@ class Masked(NDArrayOperatorsMixin):
         name = getattr(function, "__name__", "")
         if name in _WRITING and args and args[0] is self:
             self._settle()
+        if name == "astype" and args and args[0] is self:
+            return self.astype(*args[1:], **kwargs)
         if not _any_solid(args, kwargs):
             if name in _ELEMENTWISE and (name != "where" or len(args) + len(kwargs) > 1):
                 return apply_whole(function, args, kwargs)

@@ -113,3 +113,28 @@ def test_elements_that_only_a_branch_reads_or_has() -> None:
     a = np.array([8, 2, 7, 2, -6, 9, 2, -8])
     for v in (3, -1):
         check_against_numpy(program, a, v)
+
+
+@pytest.mark.parametrize("dtype", [float, complex])
+@pytest.mark.parametrize(
+    "way",
+    [
+        np.transpose,
+        np.ravel,
+        np.squeeze,
+        np.flip,
+        lambda u: u.reshape(-1),
+        lambda u: np.split(u, 1)[0],
+        lambda u: u[None][0],
+        lambda u: u.astype(u.dtype, copy=False),
+    ],
+)
+def test_views_of_what_is_selected_are_written_through(way: Any, dtype: Any) -> None:
+    def program(x: Any) -> Any:
+        chosen = x[x.real > 0]
+        view = way(chosen)
+        view[0] += 1
+        chosen[1] *= 2
+        return chosen, view, chosen.sum()
+
+    check_against_numpy(program, np.arange(5).astype(dtype))
