@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 
 import mlc
+from mlc.backends.llvm import library
 from mlc.forks import free_after_fork
 from mlc.runtime import cache, threads
 from mlc.tracer import creation
@@ -102,6 +104,28 @@ def test_functions_that_others_compile_can_be_called() -> None:
         thread.join()
     assert np is sys.modules["numpy"]
     assert slow(x).tolist() == [0.0, 0.5, 1.0]
+
+
+@pytest.mark.parametrize("lock", ["ours", "llvmlite"])
+def test_a_fork_waits_for_threads_inside_of_llvm(lock: str) -> None:
+    from llvmlite.binding import ffi
+
+    entered, left = threading.Event(), threading.Event()
+
+    def work() -> None:
+        with library._in_use() if lock == "ours" else ffi.lib._lock:
+            entered.set()
+            time.sleep(0.1)
+            left.set()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert entered.wait(5)
+    x = np.arange(3.0)
+    compiled = mlc.jit(lambda x: np.exp(x) * HALF)
+    in_child(lambda: left.is_set() and not library._users and "ret" in compiled.lower(x).asm)
+    thread.join()
+    assert "ret" in compiled.lower(x).asm
 
 
 IMPORTS = """

@@ -18,6 +18,7 @@ import functools
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from types import SimpleNamespace
@@ -90,16 +91,15 @@ def _path() -> str | None:
 def emit(ir_text: str, target: Target, opt_level: int) -> bytes:
     """The object file of a module, for a target of this machine's kind; RefusedError with LLVM's
     words. Threads may do so at the same time."""
-    llvm = _library()
-    ahead = _emitted_ahead(llvm, (ir_text, target, opt_level)) if _begun else None
-    return _emit(llvm, ir_text, target, opt_level) if ahead is None else ahead
+    with _in_use() as llvm:
+        ahead = _emitted_ahead(llvm, (ir_text, target, opt_level)) if _begun else None
+        return _emit(llvm, ir_text, target, opt_level) if ahead is None else ahead
 
 
 def type_defined(ir_text: str, name: str) -> str | None:
     """The type of the function of this name that a module defines, as LLVM writes it; None if there
     is none. RefusedError with LLVM's words."""
-    llvm = _library()
-    with ExitStack() as stack:
+    with _in_use() as llvm, ExitStack() as stack:
         module = _module(llvm, ir_text, stack)
         function = llvm.GetNamedFunction(module, name.encode())
         if not function or llvm.IsDeclaration(function):
@@ -173,6 +173,7 @@ def _machine(llvm: SimpleNamespace, target: Target, opt_level: int) -> Iterator[
 
 _loading = threading.RLock()  # held while the library is loaded
 _loaded: SimpleNamespace | None = None
+_users: list[int] = []  # the threads of Python's that are inside of the library
 _helper: Calls | None = None
 _memory: MemoryAhead | None = None
 
@@ -345,6 +346,18 @@ def _library() -> SimpleNamespace:
         return _loaded
 
 
+@contextmanager
+def _in_use() -> Iterator[SimpleNamespace]:
+    """The functions, with locks that LLVM takes meanwhile: other threads do not fork before."""
+    with _loading:
+        llvm = _library()
+        _users.append(threading.get_ident())
+    try:
+        yield llvm
+    finally:
+        _users.remove(threading.get_ident())
+
+
 def _load() -> SimpleNamespace:
     path = _path()
     assert path is not None
@@ -366,13 +379,39 @@ def _function(library: ctypes.CDLL, name: str) -> Any:
     return function
 
 
+_theirs: list[Any] = []  # locks of llvmlite's that are held over a fork
+_LONGEST = 10.0  # seconds that a fork waits for each of both
+
+
 def _before_fork() -> None:
+    """Wait until no other thread is inside of LLVM: a child would find its locks as it left them,
+    and that of llvmlite, too."""
     _loading.acquire()
     # A child has no such thread, but would have the dynamic linker's lock as the thread left it.
     if _helper is not None:
         _helper.wait(1)
     for calls, _ in list(_begun.values()):
         calls.wait(0)
+    end, me = time.monotonic() + _LONGEST, threading.get_ident()
+    while any(user != me for user in _users) and time.monotonic() < end:
+        time.sleep(0.001)
+    binding = sys.modules.get("llvmlite.binding.ffi")
+    lock = getattr(getattr(getattr(binding, "lib", None), "_lock", None), "_lock", None)
+    if lock is not None and lock.acquire(timeout=_LONGEST):
+        _theirs.append(lock)
 
 
-around_fork(_before_fork, _loading.release)
+def _after_fork() -> None:
+    while _theirs:
+        _theirs.pop().release()
+    _loading.release()
+
+
+def _forget_users() -> None:
+    me = threading.get_ident()
+    _users[:] = [user for user in _users if user == me]
+
+
+around_fork(_before_fork, _after_fork)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_users)
