@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from ..config import config
 from ..errors import ArgumentError
 from ..jit import jit
 from ..ops.op import Op
@@ -16,6 +18,7 @@ from .pasting import pasted
 from .rounding import shaken
 
 EVERY_TARGET = ("cpu", "interpret", "numpy")
+_orders = itertools.cycle(("forward", "reverse", "random"))  # of emulated threads
 
 
 def check_against_numpy(
@@ -33,12 +36,13 @@ def check_against_numpy(
     arguments, those that have no default are drawn as :func:`check_op` draws them: arrays whose
     shapes broadcast.
 
-    Compared are the structure of what is returned, shapes, dtypes and values, what the arguments
-    hold after the call, and whether a second call gives the same bits; where NumPy raises an error,
-    the other must raise one. Floats may differ as far as rounding changes what NumPy says, which is
-    measured by running the reference with errors of a few units in the last place in all that it
-    computes (:mod:`mlc.testing.rounding`); integers and bools that rounding does not decide must be
-    equal.
+    Compared are the structure of what is returned, shapes, dtypes and values, what the
+    arguments hold after the call, and whether a second call gives the same bits (emulated, in
+    another order of threads: each call takes the next); where NumPy raises an error, the other
+    must raise one. Floats may differ as far as rounding changes what NumPy says, which is
+    measured by running the reference with errors of a few units in the last place in all that
+    it computes (:mod:`mlc.testing.rounding`); integers and bools that rounding does not decide
+    must be equal.
 
     What `mlc` refuses is raised as it is. Where rounding decides shapes, nothing can be said:
     ValueError, or a rejected example inside of hypothesis.
@@ -102,7 +106,18 @@ def outcome_of(
         compiled = function  # jitted already, perhaps with options
     else:
         compiled = jit(called, target=target)
-    return compare(compiled, wanted, lambda seed: shaken(wanted, seed), args, kwargs)
+    run = _in_turns(compiled)
+    return compare(run, wanted, lambda seed: shaken(wanted, seed), args, kwargs)
+
+
+def _in_turns(function: Callable[..., Any]) -> Callable[..., Any]:
+    """``function``, whose emulated threads run in another order at each call."""
+
+    def called(*args: Any, **kwargs: Any) -> Any:
+        with config.override(emulated_order=next(_orders)):
+            return function(*args, **kwargs)
+
+    return called
 
 
 def require_callable(check: str, function: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from mlc.backends.cuda.device import DeviceModule
 from mlc.runtime.cuda.banks import Counter, SharedAccess, counting
@@ -23,11 +24,15 @@ def has_card() -> bool:
         return False
 
 
-def assert_compiles(module: DeviceModule, architectures: Sequence[str] = ARCHITECTURES) -> None:
-    """NVRTC turns the module into machine code that has each kernel; CompileError where it does
-    not, UnsupportedError where NVRTC is not installed."""
+def assert_compiles(
+    module: DeviceModule | Any, architectures: Sequence[str] = ARCHITECTURES
+) -> None:
+    """NVRTC turns the kernels of ``f.lower(x)``, or those of a module, into machine code that has
+    each of them; CompileError where it does not, UnsupportedError where NVRTC is not installed."""
     from mlc.runtime.cuda.nvrtc import compile_module
 
+    if not isinstance(module, DeviceModule):
+        module = module.compiled.device_module
     for arch in architectures:
         cubin = compile_module(module, arch)
         assert cubin.startswith(b"\x7fELF"), f"{module.name}: no ELF file for {arch}"
