@@ -86,9 +86,10 @@ def _threads(nest: Stmt, name: str) -> tuple[Thread, ...]:
                 f"{_MOST_BLOCKS[tag]} there; split that loop, or bind it to blockIdx.x"
             )
     if total > MOST_THREADS:
-        shown = " x ".join(str(extents[t]) for t in reversed(_ORDER) if t in extents and "thr" in t)
+        parts = [str(extents[t]) for t in reversed(_ORDER) if t in extents and "thr" in t]
+        shown = f"{' x '.join(parts)} = {total}" if len(parts) > 1 else str(total)
         raise UnsupportedError(
-            f"{name} has {shown} = {total} threads in a block, and a block has at most "
+            f"{name} has {shown} threads in a block, and a block has at most "
             f"{MOST_THREADS}; split a loop further, and bind the outer part to blocks"
         )
     if extents.get("threadIdx.z", 1) > 64:

@@ -315,11 +315,17 @@ def device_put(value: Any, device: int | str = 0) -> Any:
             f"says which it sees"
         )
     package = type(value).__module__.partition(".")[0]
+    copied = value if package == "torch" else np.asarray(value) if held is None else held.array
+    if getattr(copied.dtype, "kind", "") in ("O", "S", "U"):
+        raise ArgumentError(
+            f"mlc.device_put copies one array of numbers, got {type(value).__name__}; call it for "
+            "each of several: {name: mlc.device_put(array) for name, array in arrays.items()}"
+        )
     try:
         with on.use(number):
             if package == "torch":
                 return value.to(f"cuda:{number}")
-            return on.cupy.asarray(np.asarray(value) if held is None else held.array)
+            return on.cupy.asarray(copied)
     except Exception as error:
         raise on.error(error, f"copying an array to card {number}") from error
 

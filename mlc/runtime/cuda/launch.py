@@ -49,10 +49,16 @@ class Launched:
         device: int | None = None,
     ) -> None:
         functions = self._functions.get(self._card.device() if device is None else device)
-        if functions is None:
-            functions = self._load()
         if stream is None:
             stream = self._card.stream()
+        if functions is None:
+            if self._card.is_capturing(stream):
+                raise UnsupportedError(
+                    f"{self.module.name} has not run on card {self._card.device()} yet: the first "
+                    "call loads its kernels, which a CUDA graph cannot capture; call it once "
+                    "before the capture"
+                )
+            functions = self._load()
         held = None
         if self._workspace_bytes and not workspace:
             held = self._allocate(stream)

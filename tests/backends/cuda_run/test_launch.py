@@ -117,6 +117,15 @@ def test_what_a_captured_graph_needs_is_kept(cupy: FakeCuPy) -> None:
     assert len(run._captured) == 1
 
 
+def test_a_first_call_is_captured_by_no_graph(cupy: FakeCuPy) -> None:
+    a, b = arrays(cupy)
+    run = launch.load(TWO)
+    cupy.capturing = True
+    with pytest.raises(UnsupportedError, match=r"two has not run on card 0 yet: .* once before"):
+        run([a.data.ptr, b.data.ptr])
+    assert not cupy.loaded and not cupy.compiled
+
+
 def test_a_workspace_of_the_callers(cupy: FakeCuPy) -> None:
     a, b = arrays(cupy)
     space = cupy.empty((512,), np.uint8)
@@ -244,6 +253,11 @@ def test_device_put(cupy: FakeCuPy) -> None:
             device_put(a, wrong)  # type: ignore[arg-type]
     with pytest.raises(ArgumentError, match="card 2 was asked for, and this process sees cards 0 "):
         device_put(a, "cuda:2")
+    for several in ({"w": np.ones(3)}, "text", [{}, {}]):
+        with pytest.raises(
+            ArgumentError, match=r"copies one array of numbers, got \w+; call it for"
+        ):
+            device_put(several)
 
 
 def test_no_cupy(monkeypatch: pytest.MonkeyPatch) -> None:
