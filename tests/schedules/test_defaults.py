@@ -326,3 +326,17 @@ def test_folds_of_short_rows_between_products_do_not_wait_for_each_other(keys, l
     np.testing.assert_allclose(compiled(q, k, k), attention(q, k, k), rtol=1e-5)
     text = str(compiled.lower(q, k, k).program)
     assert text.count("for ji in T.serial(64):") == loops, text
+
+
+@pytest.mark.parametrize("shape", [(5, 4000), (4000, 5), (3, 40, 50)])
+def test_folds_of_all_elements_go_through_memory_whatever_its_order(shape) -> None:
+    a = np.asfortranarray(np.random.default_rng(3).standard_normal(shape))
+    b = np.asfortranarray(a + 1)
+
+    def folds(a, b):
+        return a.sum(), np.sum(a * b), a.max(), np.count_nonzero(a > 0), a.prod(), a.argmax()
+
+    compiled = mlc.jit(folds)
+    np.testing.assert_allclose(compiled(a, b), folds(a, b), rtol=1e-12)
+    text = str(mlc.jit(lambda a: a.sum()).lower(a).program)
+    assert "T.vectorized(8)" in text and "k0k1" not in text

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
+from dataclasses import replace
+from itertools import pairwise
 
-from ...ir.expr import Axis, Load, Reduce
+from ...ir.expr import Axis, Load, Reduce, reduce
 from ...ir.rewrite import variables_of
 from ...te.factor import fuse_reduce_axes
 from ...te.program import Nest
@@ -15,17 +16,39 @@ FILLED = 16  # a reduce axis shorter than this leaves lanes empty
 
 def fuse_reduced(nest: Nest) -> Nest:
     """Reduce axes that every load walks as one become one axis."""
+    nest = _in_memory_order(nest)
     changed = True
     while changed:
         changed = False
         axes = reduce_axes(nest)
-        for outer, inner in itertools.pairwise(axes):
+        for outer, inner in pairwise(axes):
             steps = [(step(n, outer), step(n, inner)) for n in loads_in(nest)]
             if all(a is not None and b is not None and a == b * inner.extent for a, b in steps):
                 nest = fuse_reduce_axes(nest, outer, inner)
                 changed = True
                 break
     return nest
+
+
+def _in_memory_order(nest: Nest) -> Nest:
+    """Reduce axes in the order in which all loads find them in memory, if there is one: arrays in
+    Fortran's order are folded as they lie."""
+    root, axes = nest.compute.body[0], reduce_axes(nest)
+    if len(axes) < 2 or not isinstance(root, Reduce) or not root.combiner.commutative:
+        return nest
+    walks = [[step(n, axis) for axis in axes] for n in loads_in(nest)]
+    steps = [[abs(by) for by in walk if by is not None] for walk in walks]
+    if not steps or any(len(walk) < len(axes) for walk in steps):
+        return nest
+    order = sorted(range(len(axes)), key=lambda d: -max(walk[d] for walk in steps))
+    found = [[walk[d] for d in order if walk[d]] for walk in steps]
+    if order == list(range(len(axes))) or any(a < b for w in found for a, b in pairwise(w)):
+        return nest
+    turned = tuple(axes[d] for d in order)
+    body = tuple(
+        reduce(root.combiner, root.values, turned, n) for n in range(len(nest.compute.body))
+    )
+    return Nest(nest.tensors, replace(nest.compute, body=body))
 
 
 def vector_axis(nest: Nest, private: tuple[Axis, ...]) -> Axis | None:
