@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import MlcError
+from ..errors import MlcError, ShapeError
 from ..ops.op import CURRENT
 from ..records import dataclass
 from ..tracer.again import ALL_NATIVE
@@ -18,6 +18,7 @@ from ..tracer.changing import Flat
 from ..tracer.chosen import Chosen
 from ..tracer.concrete import all_known, known
 from ..tracer.creation import stand_in as stand_in
+from ..tracer.deciding import chosen_by_data
 from ..tracer.grown import is_arrays, rows_wanted
 from ..tracer.items import Items, held, is_known, rows_of, table_of
 from ..tracer.places import Places
@@ -25,7 +26,7 @@ from ..tracer.tracer import Tracer
 from .around import choosing, may_unroll, must_be_native, repeats
 from .calls import call as call
 from .calls import length_of
-from .carry import UNDEFINED, BeginsAsNone, NotNative, current
+from .carry import UNDEFINED, BeginsAsNone, NotNative, State, current
 from .comparing import compared as compared
 from .comparing import is_same as is_same
 from .condition_reads import joined, note_read
@@ -184,9 +185,8 @@ def for_(
     if isinstance(source, Flat):
         source = iter(source)
     if isinstance(source, Range):
-        at, changed = source.at, state_of(names, reads, put, "the loop", body, touched)
-        step = body if at is None else lambda i: body(at(i))
-        native_for(source.start, source.stop, source.step, step, changed, test)
+        at, changed = source.at, partial(state_of, names, reads, put, "the loop", body, touched)
+        _along(source, body if at is None else lambda i: body(at(i)), changed, test)
         return
 
     def native(along: builtins.range, step: Callable[[Any], None], place: Any) -> bool:
@@ -220,6 +220,30 @@ def for_(
         items = choosing(source, count) if traced else source
         more = patience, source, finish if is_counted else None
         run_all(items, body, names, reads, put, test, touched, *more)
+
+
+def _along(
+    source: Range, body: Callable[[Any], None], state: Callable[[], State], test: Thunk | None
+) -> None:
+    """The loop along a range with a traced bound::
+
+    t = 0                             t = 0
+    for i in range(n):      ->        if n > 0:                the data choose while tracing
+        t = t + x * i                     t = t + x * 0
+                                          for i in range(1, n): ...
+    """
+    start, stop, step = source.start, source.stop, source.step
+    try:
+        native_for(start, stop, step, body, state(), test)
+    except ShapeError as problem:
+        is_begun = np.less(start, stop) if step > 0 else np.greater(start, stop)
+        found = chosen_by_data(is_begun) if test is None and is_traced(is_begun) else None
+        if found is None:
+            raise
+        if found:
+            body(start)
+            if not done_natively(lambda: native_for(start + step, stop, step, body, state())):
+                raise problem from None
 
 
 def comprehended(

@@ -157,3 +157,29 @@ def test_draws_that_choose_sizes_beside_numbers() -> None:
         wanted = around([3, 2, 2, 9, 9], 1)
         np.random.seed(seed)
         assert fast([3, 2, 2, 9, 9], 1) == wanted
+
+
+def summed_upwards(x: Any, n: Any) -> Any:
+    total, last = 0, -1
+    for i in range(n.sum()):
+        total, last = total + x * i, i
+    return total, last
+
+
+def summed_downwards(x: Any, n: Any) -> Any:
+    total, k = 0, 0
+    for i in range(n.sum(), 0, -1):
+        if x[0] > i:
+            k += 1
+        total = total * 2 + x
+    return total, k
+
+
+@pytest.mark.parametrize("f", [summed_upwards, summed_downwards])
+def test_whether_a_loop_begins_that_makes_a_number_an_array(f: Callable[..., Any]) -> None:
+    x, compiled = np.array([1.5, -2]), mlc.jit(f)
+    for n in (3, 0, 1, -2, 4):
+        for found, want in zip(compiled(x, np.array([n])), f(x, np.array([n])), strict=True):
+            assert np.shape(found) == np.shape(want)
+            np.testing.assert_array_equal(found, want)
+    assert len(compiled.cache_info()) <= 3
