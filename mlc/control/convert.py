@@ -115,8 +115,9 @@ def _compiled(function: types.FunctionType, key: _Key) -> types.CodeType | None:
     """The code of the function, transformed; None if there is nothing to do, or no way."""
     code = function.__code__
     plain = plain_code(code)
-    if plain is not None and not plain.calls and plain.is_certain(of_arrays=False):
-        return None  # else what it calls may become another function
+    if plain is not None and not (plain.calls or plain.modules):
+        if plain.is_certain(of_arrays=False):
+            return None  # else what it calls may become another function
     from .syntax import HELPER
 
     if code.co_filename.startswith(_FOREIGN) or "site-packages" in code.co_filename:

@@ -50,15 +50,19 @@ REDUCING = frozenset({"reduce", "accumulate", "reduceat"})  # which take lists o
 
 
 NUMPY = ("np", "numpy")
+_PACKAGE = __name__.partition(".")[0]
+_OF_NUMPY = frozenset({"numpy", f"{_PACKAGE}.numpy", f"{_PACKAGE}.nn"})
+_ATTRIBUTES = frozenset({"LOAD_ATTR", "LOAD_METHOD"})
 
 
 @dataclass(frozen=True)
 class Plain:
-    """What plain code asks for: the functions among its globals that it ``calls``, and whether it
-    calls methods of what it has (``has_methods``), reads variables of others, or views of arrays,
-    and indexes by what is computed."""
+    """What plain code asks for: the functions among its globals that it ``calls``, the ``modules``
+    of which it calls some, and whether it calls methods of what it has (``has_methods``), reads
+    variables of others, or views of arrays, and indexes by what is computed."""
 
     calls: frozenset[str]
+    modules: frozenset[str] = frozenset()
     has_methods: bool = False
     reads_others: bool = False
     reads_views: bool = False
@@ -103,7 +107,14 @@ def _is_plain(function: Any, of_arrays: bool, around: tuple[types.CodeType, ...]
         return False
     space, around = function.__globals__, (*around, code)
     of_arrays = of_arrays and not plain.reads_others
+    if not all(_is_of_arrays(space.get(name)) for name in plain.modules):
+        return False
     return all(_is_plain(space.get(name), of_arrays, around) for name in plain.calls)
+
+
+def _is_of_arrays(module: Any) -> bool:
+    """Whether ``module`` has the functions of NumPy, or others that are made for traced arrays."""
+    return type(module) is types.ModuleType and module.__name__ in _OF_NUMPY
 
 
 @lru_cache(maxsize=1024)
@@ -112,9 +123,10 @@ def plain_code(code: types.CodeType) -> Plain | None:
     in_module = is_called = is_tuple = False
     reads_others = reads_views = indexes = has_methods = False
     attribute, last = "", ""
-    called = set()
+    called, modules = set(), set()
     height, joining = 0, [-2]  # of the stack; where on it is what joins lists
-    for step in dis.get_instructions(code):
+    steps = [step for step in dis.get_instructions(code) if step.opname != "CACHE"]
+    for step, following in zip(steps, (*steps[1:], steps[-1])):
         before, attribute = attribute, ""
         height += dis.stack_effect(step.opcode, step.arg)
         while joining[-1] > height:
@@ -128,7 +140,10 @@ def plain_code(code: types.CodeType) -> Plain | None:
                     joining.append(height)
             case "LOAD_GLOBAL":
                 in_module, is_called = step.argval in NUMPY, "NULL" in step.argrepr
-                if not in_module and is_called:
+                if not in_module and _calls_a_part(is_called, following):
+                    in_module = True
+                    modules.add(step.argval)
+                elif not in_module and is_called:
                     called.add(step.argval)
                 elif not in_module:
                     reads_others = True
@@ -163,6 +178,15 @@ def plain_code(code: types.CodeType) -> Plain | None:
                     return None
                 in_module = is_called = False
         is_tuple = step.opname == "BUILD_TUPLE"
-        if step.opname not in ("CACHE", "PRECALL"):
+        if step.opname != "PRECALL":
             last = step.opname
-    return Plain(frozenset(called), has_methods, reads_others, reads_views, indexes)
+    return Plain(
+        frozenset(called), frozenset(modules), has_methods, reads_others, reads_views, indexes
+    )
+
+
+def _calls_a_part(is_called: bool, following: dis.Instruction) -> bool:
+    """Whether what is loaded is there for a part of it, which is called: ``nn.relu(x)``."""
+    if following.opname not in _ATTRIBUTES:
+        return False
+    return is_called or following.opname == "LOAD_METHOD" or "NULL" in following.argrepr
