@@ -16,8 +16,8 @@ from .config import check_environment
 from .errors import ArgumentError, BoundsError, SourceLocation, refused
 from .records import dataclass
 from .schedules.tuned import has_records
-from .te.key import graph_key, topological
-from .te.tensor import Compute, Constant, Placeholder, Tensor
+from .te.key import graph_key
+from .te.tensor import Constant, Placeholder, Tensor
 
 # A process that finds its kernels on disk neither schedules nor prints any.
 if TYPE_CHECKING:
@@ -192,7 +192,9 @@ def compile_graph(
     check_environment()
     if call is None:
         call = CallSpec(returns="array" if len(outputs) == 1 else "tuple")
-    checked = debug or target == "cpu" and _may_look_outside(outputs)
+    from .ops.foreign import may_look_outside
+
+    checked = debug or target == "cpu" and may_look_outside(outputs)
     compiled = Compiled(name, target, tuple(inputs), tuple(outputs), checked, {})
     if target == "cpu":
         _compile_native(compiled, call)
@@ -201,26 +203,6 @@ def compile_graph(
     else:
         compiled.runner = _reference_runner(compiled)
     return compiled
-
-
-def _may_look_outside(outputs: Sequence[Tensor]) -> bool:
-    """Whether an operator of a user's, or a tensor that is none's, may look outside of an array."""
-    from .ops.op import OPS
-
-    def is_foreign(name: str) -> bool:
-        found = OPS.get(name)
-        return (
-            name == Compute.op or found is not None and not str(found.__module__).startswith(ours)
-        )
-
-    ours = f"{__package__}."
-    ops = dict.fromkeys(t.op for t in topological(outputs) if isinstance(t.op, Compute))
-    foreign = [op for op in ops if is_foreign(op.op)]
-    if not foreign:
-        return False
-    from .te.lookups import may_look_outside
-
-    return any(map(may_look_outside, foreign))
 
 
 class Clock:

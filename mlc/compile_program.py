@@ -168,6 +168,13 @@ class CompiledProgram:
         return NativeText(made.text, workspace, self.kernels[0].nanoseconds, sites)
 
 
+def _may_look_outside(program: Program) -> bool:
+    """Whether places that the data decide are looked at; operators keep theirs inside."""
+    from .te.lookups import program_may_look_outside
+
+    return program.attrs.get("unsafe") is not True and program_may_look_outside(program)
+
+
 def compile_program(
     program: Program,
     *,
@@ -182,11 +189,14 @@ def compile_program(
     """Compile ``program`` as it stands, for ``"cpu"`` or a backend of `backends.base`; for
     ``"cuda"`` and ``"cuda-emulated"`` under the default schedule if it binds no loop.
 
+    Places that the data decide, and that may lie outside, are looked at, ``debug`` or not.
     Raises :class:`ArgumentError` for an unknown target, and for a program that writes a parameter
     that is not one of its outputs.
     """
     _check_outputs(program)
-    compiled = CompiledProgram(program, target, debug, naive or program, schedule, tuple(constants))
+    checked = debug or target == "cpu" and _may_look_outside(program)
+    made_of = naive or program
+    compiled = CompiledProgram(program, target, checked, made_of, schedule, tuple(constants))
     if graph_text:
         compiled.graph_text = graph_text
     if target in DEVICE_TARGETS:

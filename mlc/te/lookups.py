@@ -45,12 +45,34 @@ def lines_of_graph(
 def may_look_outside(op: Compute) -> bool:
     """Whether ``op`` looks up elements at places that the data decide, and no bounds of theirs are
     known that lie inside."""
-    for load in (load for expr in op.body for load in loads_of(expr)):
-        for index, extent in zip(load.indices, load.source.shape, strict=True):
-            if loads_of(index):
-                low, high = interval(index, {})
-                if low < 0 or high >= int(extent):
-                    return True
+    loads = (load for expr in op.body for load in loads_of(expr))
+    return any(_may_lie_outside(load.source, load.indices) for load in loads)
+
+
+def program_may_look_outside(program: Program) -> bool:
+    """The same of what the statements of ``program`` read and write."""
+    stack = [program.body]
+    while stack:
+        stmt = stack.pop()
+        loads = [load for expr in expressions_of(stmt) for load in loads_of(expr)]
+        places = [(load.source, load.indices) for load in loads]
+        match stmt:
+            case Store(buffer=buffer, indices=indices):
+                places.append((buffer, indices))
+            case Accumulate(buffers=buffers, indices=indices):
+                places += [(buffer, indices) for buffer in buffers]
+        if any(_may_lie_outside(*place) for place in places):
+            return True
+        stack.extend(children_of(stmt))
+    return False
+
+
+def _may_lie_outside(source: Any, indices: Sequence[Expr]) -> bool:
+    for index, extent in zip(indices, source.shape, strict=True):
+        if loads_of(index):
+            low, high = interval(index, {})
+            if low < 0 or high >= int(extent):
+                return True
     return False
 
 
