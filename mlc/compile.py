@@ -16,7 +16,7 @@ from .config import check_environment
 from .errors import ArgumentError, BoundsError, SourceLocation, refused
 from .records import dataclass
 from .schedules.tuned import has_records
-from .te.key import graph_key
+from .te.key import graph_key, topological
 from .te.tensor import Constant, Placeholder, Tensor
 
 # A process that finds its kernels on disk neither schedules nor prints any.
@@ -218,6 +218,13 @@ class Clock:
         self.last = now
 
 
+def _names(compiled: Compiled) -> str:
+    """What the graph's key leaves out and errors of checked code say: how arrays are called."""
+    if not compiled.debug:
+        return ""
+    return f"debug {' '.join(tensor.name for tensor in topological(compiled.outputs))}"
+
+
 def _compile_native(compiled: Compiled, call: CallSpec) -> None:
     """Machine code from the disk cache, or from the compiler."""
     from .backends.llvm.target import host_target
@@ -232,7 +239,7 @@ def _compile_native(compiled: Compiled, call: CallSpec) -> None:
         graph_key(compiled.inputs, compiled.outputs),
         target.key(),
         f"{target.l1_bytes} {target.l2_bytes} {available_cpus()}",
-        str(compiled.debug),
+        _names(compiled),
     )
     if has_records():
         compiled.tuned = _stored_traces(compiled, key)

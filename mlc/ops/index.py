@@ -26,6 +26,7 @@ from ..config import config
 from ..errors import ArgumentError, BoundsError, DomainError, ShapeError, UnsupportedError
 from ..ir.expr import Expr, cast, const, select
 from ..te.extent import Extent, is_open
+from ..te.tensor import Compute
 from .aliasing import SLICED
 from .broadcast import Shape, as_axis, as_tensor, broadcast_shape, element, is_only_axis, shape_of
 from .elementwise import astype
@@ -121,6 +122,7 @@ def take_at(x: Any, indices: Any, *, items: Items) -> Any:
     Axes of the index arrays stand where the arrays do, or first if other axes come between them.
     """
     x, tensors = as_tensor(x), [as_tensor(t) for t in indices]
+    tensors = looked_at(x, tensors, items)
     spread, at, shape = result_layout(items, [t.shape for t in tensors])
 
     def source(index: Sequence[Expr]) -> list[Expr]:
@@ -146,6 +148,26 @@ def take_at(x: Any, indices: Any, *, items: Items) -> Any:
 def window(x: Any, indices: Any, *, items: Items) -> Any:
     """``x`` with some axes fixed at the places that ``indices``, 0-d integers, hold: a view."""
     return take_at(x, indices, items=items)
+
+
+def looked_at(x: te.Tensor, indices: list[te.Tensor], items: Items) -> list[te.Tensor]:
+    """In debug mode, ``indices`` of what is computed, such as a view, which end the call where they
+    lie outside: checks of memory are of the arrays that it is computed from."""
+    if not config.debug or not isinstance(x.op, Compute):
+        return indices
+    from .insisting import seen_inside
+
+    made = list(indices)
+    taken = [item for item in items if item is not None]
+    for axis, (item, extent) in enumerate(zip(taken, x.shape, strict=True)):
+        if isinstance(item, tuple) and item[0] == "array" and not isinstance(extent, Extent):
+            if indices[item[1]].dtype.kind in "iu":
+                outside = f"index {{index}} is out of bounds for axis {axis} of {x.name}"
+                made[item[1]] = seen_inside(
+                    made[item[1]], low=-extent, high=extent, error="BoundsError",
+                    sentence=f"{outside} with size {extent}",
+                )  # fmt: skip
+    return made
 
 
 def within(index: Expr, extent: int) -> Expr:
@@ -419,6 +441,8 @@ def gather_along(x: Any, indices: Any, *, axis: int) -> Any:
         )
     others = tuple(1 if d == axis else s for d, s in enumerate(x.shape))
     whole = broadcast_shape("take_along_axis", others, indices.shape)
+    items = tuple(("array", 0) if d == axis else (0, 1, n) for d, n in enumerate(x.shape))
+    (indices,) = looked_at(x, [indices], items)
 
     def source(index: Sequence[Expr]) -> list[Expr]:
         place = within(element(indices, index, whole), x.shape[axis])
@@ -427,7 +451,6 @@ def gather_along(x: Any, indices: Any, *, axis: int) -> Any:
             for d, i in enumerate(index)
         ]
 
-    items = tuple(("array", 0) if d == axis else (0, 1, n) for d, n in enumerate(x.shape))
     return _read(x, items, whole, source, "take_along_axis")
 
 

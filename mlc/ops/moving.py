@@ -386,9 +386,10 @@ def _laid_out(x: Any, others: tuple[Any, ...], static: dict[str, Any]) -> Any:
 @op(view=View(_written, _laid_out))
 def moving_view(x: Any, indices: Any, *, items: Items) -> Any:
     """The part of ``x`` that ``items`` name, where ``indices`` are 0-d integers."""
-    from .index import _place, place_tests, read_where, within
+    from .index import _place, looked_at, place_tests, read_where, within
 
     x, tensors = as_tensor(x), [as_tensor(t) for t in indices]
+    tensors = looked_at(x, tensors, items)
     tests = place_tests(x, items)
 
     def body(*index: Expr) -> Expr:

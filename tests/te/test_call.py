@@ -196,3 +196,27 @@ def test_what_is_written_whole_is_not_zeroed():
     assert with_zeros(split.program) is split.program
     for program in (some, onto, where_large, never, ahead):
         assert with_zeros(program).script().count("] = 0.0") == 1
+
+
+@T.program(attrs={"unsafe": ("places are apart",)})
+def spread(A: T.Buffer((3,)), I: T.Buffer((3,), "int64"), B: T.Buffer((6,))):
+    for i in T.serial(3):
+        with T.block("B"):
+            vi = T.axis.spatial(3, i)
+            B[I[vi]] = A[vi]
+
+
+def test_programs_that_write_where_the_data_say_keep_inside() -> None:
+    a, places = np.arange(3, dtype=np.float32), np.array([0, 5, 2])
+    scheduled = mlc.Schedule(spread)
+    scheduled.unroll(scheduled.loops("B")[0])
+    for program in (spread, scheduled):
+        b = np.zeros(6, np.float32)
+        mlc.build(program)(a, places, b)
+        assert b.tolist() == [0, 0, 2, 0, 0, 1]
+        for outside in (6, -1, 2**40):
+            with pytest.raises(IndexError, match=f"index {outside} is out of bounds for axis 0 of"):
+                mlc.build(program)(a, np.array([0, outside, 2]), b)
+    called = mlc.jit(lambda a, places: te.call(spread, a, places))
+    with pytest.raises(IndexError, match="index 7 is out of bounds for axis 0 of"):
+        called(a, np.array([0, 7, 2]))

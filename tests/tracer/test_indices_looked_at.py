@@ -85,7 +85,7 @@ def written_on_a_line(x: Any, i: Any) -> Any:
 @pytest.mark.parametrize(
     ("function", "arguments", "line", "name"),
     [
-        (looked_up_on_two_lines, (np.arange(3.0), np.arange(9.0), np.array([3])), 2, "x"),
+        (looked_up_on_two_lines, (np.arange(3.0), np.arange(9.0), np.array([3])), 2, "multiply"),
         (looked_up_on_two_lines, (np.arange(9.0), np.arange(3.0), np.array([2])), 3, "y"),
         (written_on_a_line, (np.arange(3.0), np.array([3])), 2, "add"),
     ],
@@ -155,3 +155,33 @@ def test_places_outside_are_errors_as_in_numpy(
             function(x, places)
         with pytest.raises(theirs_raised.type):
             compiled(x, places)
+
+
+PARTS: dict[str, Callable[..., Any]] = {
+    "slice": lambda x, i: x[1:4][i],
+    "reversed": lambda x, i: x[1:4][::-1][i],
+    "transposed": lambda x, i: x.reshape(2, 3).T[i, 0],
+    "row": lambda x, i: x.reshape(2, 3)[1][i],
+    "computed": lambda x, i: (x * 2)[:3][i],
+    "joined": lambda x, i: np.concatenate([x[:2], x[:1]])[i],
+    "take_along_axis": lambda x, i: np.take_along_axis(x[1:4], np.reshape(i, (1,)), 0),
+}
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_places_in_parts_of_arrays_are_looked_at(name: str) -> None:
+    x, compiled = np.arange(6.0), mlc.jit(PARTS[name])
+    with mlc.config.override(debug=True):
+        for inside in (2, -3):
+            np.testing.assert_array_equal(compiled(x, inside), PARTS[name](x, inside))
+        for outside in (3, -4):
+            with pytest.raises(IndexError, match=f"index {outside} is out of bounds for axis 0"):
+                compiled(x, outside)
+
+
+def test_errors_name_the_array_of_the_function_that_failed() -> None:
+    with mlc.config.override(debug=True):
+        for name in ("first", "second"):
+            made = eval(f"lambda {name}, i: {name}[i]")
+            with pytest.raises(IndexError, match=f"axis 0 of {name} with size 6"):
+                mlc.jit(made)(np.arange(6.0), 7)
