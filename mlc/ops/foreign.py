@@ -31,7 +31,7 @@ def may_look_outside(outputs: Sequence[Tensor]) -> bool:
 
 def _is_foreign(name: str) -> bool:
     found = OPS.get(name)
-    return name == Compute.op or found is not None and not found.__module__.startswith(_OURS)
+    return name == Compute.op or found is not None and not str(found.__module__).startswith(_OURS)
 
 
 def _is_ours(program: Program) -> bool:
