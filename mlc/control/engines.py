@@ -16,15 +16,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..ops.bit_streams import pcg64_bits, pcg64_half, twisted_word
 from ..ops.update import setitem
 from ..tracer.streams import Stream
 from ..tracer.tracer import Tracer
 
 Forms = dict[str, Callable[..., Any]]  # methods by name
-_LOW = 0xFFFFFFFF
-_HIGH_FACTOR, _LOW_FACTOR = 0x2360ED051FC65DA4, 0x4385DF649FCCF645  # of PCG64's step
-_WORDS, _AHEAD = 624, 397
-_UPPER, _LOWER, _TWIST = 0x80000000, 0x7FFFFFFF, 0x9908B0DF
+_WORDS = 624
 
 
 class Engine(Stream):
@@ -68,30 +66,17 @@ class Pcg64(Engine):
         return [np.stack([_as(word, np.uint64) for word in words])]
 
     def next64(self) -> Any:
-        high, low, value = self._stepped()
-        self.high, self.low = high, low
+        state = self.high, self.low, self.inc_high, self.inc_low
+        self.high, self.low, value = pcg64_bits(*state)
         return value
 
     def next32(self) -> Any:
-        high, low, value = self._stepped()
-        had, half = self.has_half, self.half
-        self.high, self.low = np.where(had, self.high, high), np.where(had, self.low, low)
-        self.half = np.where(had, half, value >> np.uint64(32))
-        self.has_half = np.logical_not(had)
-        return np.where(had, half, value & np.uint64(_LOW))
+        state = self.high, self.low, self.inc_high, self.inc_low, self.half, self.has_half
+        self.high, self.low, self.half, self.has_half, value = pcg64_half(*state)
+        return value
 
     def next_double(self) -> Any:
         return (self.next64() >> np.uint64(11)).astype(np.float64) * (1 / 9007199254740992.0)
-
-    def _stepped(self) -> tuple[Any, Any, Any]:
-        """The state after the next step, and what it gives."""
-        low = self.low * np.uint64(_LOW_FACTOR) + self.inc_low
-        carry = (low < self.inc_low).astype(np.uint64)
-        high = _product_high(self.low, _LOW_FACTOR) + carry + self.inc_high
-        high = high + self.high * np.uint64(_LOW_FACTOR) + self.low * np.uint64(_HIGH_FACTOR)
-        mixed, turn = high ^ low, high >> np.uint64(58)
-        back = (np.uint64(64) - turn) & np.uint64(63)
-        return high, low, (mixed >> turn) | (mixed << back)
 
 
 class Mersenne(Engine):
@@ -128,17 +113,10 @@ class Mersenne(Engine):
 
     def next32(self) -> Any:
         words, place, ready = self.words, self.place, self.ready
-        old, after = words[place], words[(place + 1) % _WORDS]
-        mixed = (old & np.uint64(_UPPER)) | (after & np.uint64(_LOWER))
-        twisted = words[(place + _AHEAD) % _WORDS] ^ (mixed >> np.uint64(1))
-        twisted = twisted ^ ((mixed & np.uint64(1)) * np.uint64(_TWIST))
-        word = np.where(ready > 0, old, twisted)
+        word, value = twisted_word(words, place, ready)
         self.words = setitem(words, place, word)
         self.place, self.ready = (place + 1) % _WORDS, np.maximum(ready - 1, 0)
-        word = word ^ (word >> np.uint64(11))
-        word = word ^ ((word << np.uint64(7)) & np.uint64(0x9D2C5680))
-        word = word ^ ((word << np.uint64(15)) & np.uint64(0xEFC60000))
-        return word ^ (word >> np.uint64(18))
+        return value
 
     def next64(self) -> Any:
         high = self.next32()
@@ -148,16 +126,6 @@ class Mersenne(Engine):
         high = (self.next32() >> np.uint64(5)).astype(np.float64)
         low = (self.next32() >> np.uint64(6)).astype(np.float64)
         return (high * 67108864.0 + low) * (1 / 9007199254740992.0)
-
-
-def _product_high(a: Any, b: int) -> Any:
-    """The upper 64 bits of the product of a uint64 and a number of 64 bits."""
-    half, mask = np.uint64(32), np.uint64(_LOW)
-    high, low = a >> half, a & mask
-    top, bottom = np.uint64(b >> 32), np.uint64(b & _LOW)
-    middle = high * bottom + ((low * bottom) >> half)
-    other = low * top + (middle & mask)
-    return high * top + (middle >> half) + (other >> half)
 
 
 def _as(value: Any, dtype: Any) -> Any:

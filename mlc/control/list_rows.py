@@ -374,8 +374,8 @@ def write_row(owner: Grown, at: Any, item: Any) -> None:
     for n, leaf in enumerate(tree.flatten(plain_of(item))[0]):
         form = kind.leaves[n]
         if isinstance(leaf, Tracer) and form.is_array:
-            watched = WATCH.get()
-            if watched is not None and leaf._cell in watched:
+            watched, is_old = WATCH.get(), leaf._cell.serial < REGION.get()
+            if watched is not None and is_old and leaf._cell in watched:
                 raise NotNative(LISTED)
             freeze(leaf._cell)
         _store(owner.columns[n], at, tensor_of(trace, leaf, Spec(form.shape, form.dtype)))

@@ -60,8 +60,11 @@ def _composed(expr: Expr, ranges: Ranges, seen: Seen) -> Interval:
         case Apply(fn="maximum", args=(a, b)):
             (la, ha), (lb, hb) = interval(a, ranges, seen), interval(b, ranges, seen)
             return (max(la, lb), max(ha, hb))
-        case Select(then=a, otherwise=b):
+        case Select(condition=test, then=a, otherwise=b):
             (la, ha), (lb, hb) = interval(a, ranges, seen), interval(b, ranges, seen)
+            match test:  # x where it is not below a limit is at least that
+                case Apply(fn="lt", args=(x, Const(value=limit))) if x is b:
+                    lb = max(lb, limit)
             return (min(la, lb), max(ha, hb))
         case Cast(value=value) if value.dtype.kind in "biu" and expr.dtype.bits > value.dtype.bits:
             low, high = interval(value, ranges, seen)
