@@ -48,8 +48,12 @@ from .errors import (
     TracerLeakError,
     UnsupportedError,
 )
-from .jit import jit
 from .ops.op import implements, op
+
+if not TYPE_CHECKING:
+    from .jit import jit
+else:
+    from .typed import jit
 
 __version__ = "0.1.0.dev0"
 

@@ -41,7 +41,7 @@ LAYERS = (
     ("compile",),
     ("compile_program",),
     ("lowered", "call_spec"),
-    ("specialization",),
+    ("specialization", "typed"),
     ("dynamic", "resizing", "tracebacks"),
     ("call_trace", "device_plan"),
     ("quick_call",),
