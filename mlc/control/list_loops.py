@@ -33,7 +33,7 @@ from .list_rows import (
     with_lists,
     write_row,
 )
-from .list_steps import Walk, each, nothing_held, raise_where, run
+from .list_steps import Walk, each, equal, nothing_held, raise_where, run
 from .lists import Growing
 from .plan import NothingThereError, NotNative, State
 from .tries import is_tried
@@ -307,7 +307,7 @@ def less(a: Any, b: Any) -> Any:
         return np.less(a, b)
     found: Any = np.False_
     for p, q in reversed(list(zip(a, b))):
-        found = np.logical_or(less(p, q), np.logical_and(np.equal(p, q), found))
+        found = np.logical_or(less(p, q), np.logical_and(equal(p, q), found))
     return found
 
 

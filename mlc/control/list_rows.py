@@ -41,13 +41,14 @@ _FEW = 64  # numbers in a list that are written one by one
 class Wanted(BaseException):
     """Raised while tracing: ``owner`` is to hold items of ``kind``, as arrays, before the loop or
     branch that is traced; so are ``others``, lists and kinds. Nothing that users write should catch
-    it."""
+    it. It ``is_asked`` for an item that data choose, which no list of Python's can give."""
 
     def __init__(
-        self, owner: Any, kind: Kind | None, others: Sequence[tuple[Grown, Kind | None]] = ()
-    ) -> None:
+        self, owner: Any, kind: Kind | None, others: Sequence[tuple[Grown, Kind | None]] = (),
+        is_asked: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__("a list becomes arrays")
-        self.owner, self.kind, self.others = owner, kind, others
+        self.owner, self.kind, self.others, self.is_asked = owner, kind, others, is_asked
 
 
 @contextmanager
@@ -87,7 +88,8 @@ def with_lists(
                 tries[id(owner)] += 1
                 if owner.serial < outside:
                     raise
-                if not (may_hold or owner.is_native or isinstance(owner, Tabled)):
+                is_held = owner.is_native or isinstance(owner, Tabled) or wanted.is_asked
+                if not (may_hold or is_held):
                     return _without(owner, run, left)
                 for each, kind in ((owner, wanted.kind), *wanted.others):
                     if not each.is_native:
@@ -239,7 +241,8 @@ def _tag(owner: Grown, before: Leaf | None, leaf: Leaf, old: Tracer | None) -> T
     marks = np.array([leaf.forms.index(form) for form in before.forms], np.uint8)
     if old is None:
         return Tracer(tensor_of(trace, np.full(owner.room, marks[0]), spec), trace)
-    made = np.take(marks, np.minimum(Tracer(old._cell.current(trace), trace), len(marks) - 1))
+    places = np.minimum(Tracer(old._cell.current(trace), trace), len(marks) - 1)
+    made = Tracer(tensor_of(trace, marks, Spec(marks.shape, uint8)), trace)[places]
     return Tracer(tensor_of(trace, made, spec), trace)
 
 

@@ -78,7 +78,8 @@ def _method(name: str, is_change: bool = True) -> Callable[[Any], Any]:
                     rows_wanted(self.items())
                 if outer.serial < REGION.get():
                     is_added = outer is self and name in _ADDING
-                    raise Wanted(outer, kind_added(args[0]) if is_added else None)
+                    kind = kind_added(args[0]) if is_added else None
+                    raise Wanted(outer, kind, is_asked=is_asked)
                 if is_asked and outer._can_hold():
                     return getattr(self, name)(*args, **kwargs)  # it may be a row now
                 if is_asked:
