@@ -315,7 +315,12 @@ def as_expr(value: Any, like: DType | None = None) -> Expr:
         rank = 0 if isinstance(value, bool) else 1 if isinstance(value, int) else 2
         if like is not None and rank <= "biuf".index(like.kind) - ("biuf".index(like.kind) > 1):
             return const(value, like)
-        return const(value)
+        try:
+            return const(value)
+        except OverflowError:
+            raise ArgumentError(
+                f"{value} does not fit int64; write it as a number of another dtype, np.uint64(...)"
+            ) from None
     if isinstance(value, np.generic):
         return const(value)
     element = getattr(value, "__mlc_element__", None)

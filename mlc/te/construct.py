@@ -190,6 +190,8 @@ def compute(
         raise explained_index(error) from None
     several = isinstance(result, (tuple, list))
     exprs = tuple(as_expr(part) for part in (result if several else (result,)))
+    if not exprs:
+        raise ArgumentError(f"the function of te.compute {name!r} returns nothing to compute: ()")
     _check_body(name, axes, exprs)
     node = Compute(axes, exprs, op, params, user_location())
     tensors = tuple(
@@ -200,6 +202,11 @@ def compute(
 
 
 def _index_names(body: Callable[..., Any], ndim: int) -> list[str]:
+    if not callable(body):
+        raise ArgumentError(
+            f"te.compute wants a function that says what one element is, lambda i: ..., got "
+            f"{type(body).__name__} {body!r}"
+        )
     default = [f"i{d}" for d in range(ndim)] if ndim > 4 else list("ijlm"[:ndim])
     if _takes_any_number(body):
         return default

@@ -341,3 +341,13 @@ def test_classes_of_arrays_that_change_what_arrays_do() -> None:
         written(np.zeros((2, 2)).view(Symmetric))
     named = np.zeros((2, 2)).view(Named)
     assert written(named) == named.sum() == 5
+
+
+def test_what_is_no_function_is_not_compiled() -> None:
+    async def streamed(x: Any) -> Any:
+        yield x
+
+    with pytest.raises(mlc.ArgumentError, match="got property; write @property above"):
+        mlc.jit(property(lambda self: 1))
+    with pytest.raises(mlc.ArgumentError, match="got the asynchronous generator streamed"):
+        mlc.jit(streamed)

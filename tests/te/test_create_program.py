@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -95,3 +96,17 @@ def test_refused() -> None:
         with pytest.raises(ArgumentError) as caught:
             te.create_program(tensors)
         assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (3, "wants a function that says what one element is, lambda i: ..., got int 3"),
+        (lambda i: (), "the function of te.compute 'compute' returns nothing to compute"),
+        (lambda i: 2**70, "1180591620717411303424 does not fit int64"),
+        (lambda i, j: 1.0, "an index for each axis of its shape, which has 1; got one of 2"),
+    ],
+)
+def test_what_says_no_element_is_refused(body: Any, said: str) -> None:
+    with pytest.raises(mlc.ArgumentError, match=re.escape(said)):
+        te.compute((4,), body)
