@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import mlc
+from mlc.testing import check_against_numpy
 
 from .comparison import check, numbers
 
@@ -240,3 +241,17 @@ def test_put():
 def test_what_is_no_attribute_is_told_in_words_of_arrays() -> None:
     with pytest.raises(AttributeError, match="a traced value has no attribute 'setflags'"):
         mlc.jit(lambda x: x.setflags(write=False))(np.ones(2, complex))
+
+
+@pytest.mark.parametrize("dtype", [bool, np.int8, np.int64, np.float32, float])
+def test_sums_of_real_elements_into_complex_arrays(dtype: Any) -> None:
+    def program(x: Any) -> Any:
+        whole, product = np.zeros((), complex), np.ones(3, np.complex64)
+        sums, means = np.ones((2, 3), complex), np.ones((2, 1), np.complex64)
+        np.sum(x, out=whole)
+        np.prod(x, axis=0, out=product)
+        np.cumsum(x, axis=1, out=sums)
+        x.mean(axis=1, keepdims=True, out=means)
+        return whole, product, sums, means
+
+    check_against_numpy(program, np.array([[3, -1.5, 0], [2, 7, 4.25]]).astype(dtype))

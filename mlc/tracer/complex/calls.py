@@ -372,6 +372,9 @@ def call_complex_function(function: Any, args: tuple[Any, ...], kwargs: dict[str
         kwargs["where"] = as_mask(name, kwargs["where"])
     place = one_place(function, name, kwargs.pop("out", None))
     where = kwargs.pop("where", True) if function is np.clip else True
+    if function in _SUMS and isinstance(place, Complex) and args and not is_complex(args[0]):
+        if dtype is None and not isinstance(args[0], (list, tuple)):  # NumPy adds in what both have
+            args = (converted(args[0], np.result_type(args[0].dtype, place.dtype)), *args[1:])
     found = implementation(*args, **_taken(implementation, name, args, kwargs))
     if place is not None:
         check_room(function, name, place, found)
