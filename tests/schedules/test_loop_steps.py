@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import mlc.te as te
+from mlc import script as T
 from mlc.errors import NotProvenError, ScheduleError
 from mlc.ir.program import For, Program, blocks_of, walk
 from mlc.schedules.schedule import Schedule
@@ -286,6 +287,47 @@ def test_fission_and_merge() -> None:
     j = s.merge(j0, j1)
     assert extents(s.program) == [8, 6] and s.loops("C") == (i, j)
     check(s)
+
+
+def test_memory_that_ends_or_begins_between_merged_loops_lasts_over_both() -> None:
+    @T.program
+    def scoped(A: T.Buffer((6,)), B: T.Buffer((6,)), C: T.Buffer((6,))):
+        t = T.alloc((6,))
+        with T.scope():
+            p = T.alloc((6,))
+            for i in T.serial(6):
+                with T.block("p"):
+                    v = T.axis.spatial(6, i)
+                    p[v] = A[v] + 1.0
+            for i in T.serial(6):
+                with T.block("t"):
+                    v = T.axis.spatial(6, i)
+                    t[v] = p[v] * 2.0
+        for i in T.serial(6):
+            with T.block("B"):
+                v = T.axis.spatial(6, i)
+                B[v] = t[v] + 3.0
+        with T.scope():
+            q = T.alloc((6,))
+            for i in T.serial(6):
+                with T.block("q"):
+                    v = T.axis.spatial(6, i)
+                    q[v] = B[v] * B[v]
+            for i in T.serial(6):
+                with T.block("C"):
+                    v = T.axis.spatial(6, i)
+                    C[v] = q[v] - 1.0
+
+    s = Schedule(scoped)
+    i = s.merge(s.loops("t")[0], s.loops("B")[0])
+    check(s)
+    i = s.merge(i, s.loops("q")[0])
+    check(s)
+    with pytest.raises(ScheduleError, match="does not come right after loop"):
+        s.merge(s.loops("p")[0], s.loops("C")[0])
+    s.merge(s.merge(s.loops("p")[0], i), s.loops("C")[0])
+    check(s)
+    assert extents(s.program) == [6]
 
 
 def test_fission_is_refused() -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 from ...errors import ScheduleError
-from ...ir.program import Allocate, Buffer, For, LoopKind, Program, Scope, Seq, Stmt, walk
+from ...ir.program import Allocate, Block, Buffer, For, LoopKind, Program, Scope, Seq, Stmt, walk
 from ..buffers import buffer_key
 from ..schedule import Schedule
 from ..step import rebuild
@@ -74,12 +74,28 @@ def default_gpu_schedule(program: Program, machine: GpuMachine | None = None) ->
         split_long_folds(s, _nests(top_statements(s.program.body)), machine, made)
     position = 0
     while position < len(rest := top_statements(s.program.body)):
-        nests = _nests(takewhile(_is_loop, rest[position:]))
+        nests = _with_scalars(s, _nests(takewhile(_is_loop, rest[position:])), rest[position:])
         padding = padding_of(s, nests)
         if nests and not (padding and _schedule(s, nests[len(padding) :], machine, padding)):
             _schedule(s, nests, machine)
         position += 1
     return s
+
+
+def _with_scalars(s: Schedule, nests: list[For], rest: Sequence[Stmt]) -> list[For]:
+    """What follows a fold of all elements, number by number, as nests of one iteration."""
+    from .gpu_rows import row_count
+
+    if not nests or row_count(nests[0]) != 1:
+        return nests
+    made = 0
+    for stmt in rest[len(nests) :]:
+        if not isinstance(stmt, Block):
+            break
+        s.add_unit_loop(stmt.name)
+        made += 1
+    first = top_statements(s.program.body)[-len(rest) :]
+    return _nests(first[: len(nests) + made])
 
 
 def _schedule(

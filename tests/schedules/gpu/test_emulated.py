@@ -53,3 +53,17 @@ def test_functions(function, shapes):
     got, want = mlc.jit(function, target="cuda-emulated")(*arrays), function(*arrays)
     for a, b in zip(*(r if isinstance(r, tuple) else (r,) for r in (got, want)), strict=True):
         np.testing.assert_allclose(a, b, rtol=2e-4, atol=2e-4)
+
+
+@pytest.mark.parametrize(("function", "shape", "kernels"), [
+    (lambda x: np.sqrt((x * x).sum()), (300,), 1),
+    (lambda x: np.sqrt((x * x).sum()) + 1, (100_000,), 2),  # parts, and the fold of those
+    (lambda x: x.mean(0) * 2, (50, 65), 1),
+    (lambda x: x.mean(0) * 2, (300, 65), 2),
+    (lambda x: np.sqrt((x * x).sum(1)), (3, 65_000), 2),
+])  # fmt: skip
+def test_what_follows_a_fold_is_in_its_kernel(function, shape, kernels) -> None:
+    x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    jitted = mlc.jit(function, target="cuda-emulated")
+    np.testing.assert_allclose(jitted(x), function(x), rtol=1e-4, atol=1e-6)
+    assert len(jitted.lower(x).compiled.device_module.launches) == kernels
