@@ -228,7 +228,7 @@ def _settled(
     findings = _findings()
     nones = {n for n, v in enumerate(held) if is_or_none(v)} if plan is None else plan.nones
     entry = _entered(state, held, nones)
-    is_hinted = False
+    is_hinted = is_misled = False
     if plan is None:
         plan = _begun(state, entry)
         is_hinted = findings.begin(state, bodies, entry.values, plan, UNDEFINED)
@@ -261,8 +261,8 @@ def _settled(
                 except Exception:
                     if not is_hinted:
                         raise
-                    is_hinted = False
-                    findings.forget(state, bodies)
+                    is_hinted, is_misled = False, True
+                    findings.drop(state, bodies)
                     entry = _entered(state, held, entry.nones)
                     plan = _begun(state, entry)
                     continue
@@ -274,6 +274,8 @@ def _settled(
             elif done is not None and in_vain - AROUND.get().names:
                 hoped -= in_vain
             elif done is not None:
+                if is_misled:  # it is done without what was found
+                    findings.forget(state, bodies)
                 findings.note(state, bodies, plan)
                 return done
     raise NotNative(f"{state.what} changes the types of what it carries without end")

@@ -81,6 +81,10 @@ class Findings:
         self.known[key] = Finding(carried, items, dict(plan.late), set(plan.unsure), labels,
                                   self.mark, cells)  # fmt: skip
 
+    def drop(self, state: State, bodies: Sequence[Callable[[], None]]) -> None:
+        """Let the next visit find out anew what ``state`` carries."""
+        self.known.pop(self.key(state, bodies), None)
+
     def forget(self, state: State, bodies: Sequence[Callable[[], None]]) -> None:
         """Say that the finding of ``state`` misleads."""
         self.known[self.key(state, bodies)] = None

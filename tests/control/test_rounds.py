@@ -282,3 +282,35 @@ def test_rows_that_others_know_are_written_to_in_place(make):
     KEPT.clear()
     assert (mlc.jit(lambda x: filled(make, x))(x), KEPT) == wanted
     KEPT.clear()
+
+
+WITHOUT_SOURCE = """
+def f(x):
+    y, fails, counts = np.zeros(10) + x[0], [], []
+
+    def body(i, s):
+        y[i] = s
+        if fails:
+            raise mlc.UnsupportedError("not now")
+        return s + x[i]
+
+    for is_failing in (False, False, True, False, False):
+        fails[:] = [1] * is_failing
+        before = len(attempts)
+        try:
+            mlc.fori_loop(0, 10, body, 0.0)
+        except mlc.UnsupportedError:
+            pass
+        counts.append(len(attempts) - before)
+    found.append(counts)
+    return y
+"""
+
+
+def test_what_fails_whatever_was_found_is_no_reason_to_find_all_anew_forever(attempts):
+    found = []
+    space = {"np": np, "mlc": mlc, "attempts": attempts, "found": found}
+    exec(WITHOUT_SOURCE, space)
+    mlc.jit(space["f"])(np.arange(10.0))
+    ((first, second, _, after, last),) = found
+    assert last == second < first == after
