@@ -34,7 +34,7 @@ _NUMBERS = (bool, int, float, complex, str, bytes, type(None), np.generic)
 _FIXED = (types.ModuleType, type, types.BuiltinFunctionType, np.ufunc, np.dtype)
 _OURS = ("numpy", "mlc", "optree", "ml_dtypes", "scipy")
 _MISSING = object()
-_PARTS = ("__func__", "fget", "fset", "func")  # of methods that are wrapped, and properties
+_PARTS = ("__func__", "fget", "fset", "func", "dispatcher")  # of wrapped methods and properties
 _SHOWING = ("__repr__", "__str__", "__doc__")  # special methods and attributes that do not compute
 _ROUNDS, _DEPTH = 6, 16
 _GUARDS = 64  # that native code looks at before a call
@@ -281,6 +281,12 @@ class _Walk:
         inner = getattr(function, "__wrapped__", None)
         if inner is not None:
             self.value(function.__name__, inner, depth + 1)
+        registry = getattr(function, "registry", None)
+        if isinstance(registry, types.MappingProxyType):  # of functools.singledispatch
+            label = f"{function.__name__}.registry"
+            self.checks.append((f"len({label})", len, registry, len(registry)))
+            for kind, chosen in registry.items():
+                self.read(f"{label}[{kind.__name__}]", registry.get, kind, chosen, depth + 1)
 
 
 def _of_class(kind: type, key: str) -> Any:

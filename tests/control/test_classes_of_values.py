@@ -67,6 +67,25 @@ def test_as_numpy(name: str) -> None:
         check_against_numpy(ASKED[name], value, reference=ASKED[name])
 
 
+def test_functions_that_are_registered_later_are_called() -> None:
+    @functools.singledispatch
+    def chosen(x: Any) -> Any:
+        return x * 0
+
+    class Choosing:
+        @functools.singledispatchmethod
+        def chosen(self, x: Any) -> Any:
+            return x * 0
+
+    choosing = Choosing()
+    calls = [mlc.jit(lambda x: chosen(x)), mlc.jit(chosen), mlc.jit(lambda x: choosing.chosen(x))]
+    assert [call(X).sum() for call in calls] == [0, 0, 0]
+    for added in (1, 2):
+        chosen.register(np.ndarray)(lambda x, n=added: x + n)
+        Choosing.__dict__["chosen"].register(np.ndarray)(lambda self, x, n=added: x + n)
+        assert [call(X).tolist() for call in calls] == [(X + added).tolist()] * 3
+
+
 def test_functions_of_python_are_compiled_alone() -> None:
     threes = np.vectorize(lambda v: v * 3 if v > 1 else v, otypes=[float])
     for function in (max, sum, sorted, threes, Stepping().stepped):
