@@ -18,6 +18,7 @@ import numpy as np
 
 from ..ops.update import setitem
 from ..tracer.concrete import known
+from ..tracer.streams import ORDER
 from ..tracer.tracer import Tracer
 from .carry import current
 from .engines import Engine, Forms, Mersenne, Pcg64
@@ -28,6 +29,7 @@ Draw = Callable[[], Any]
 _BITS32 = (1 << 32) - 1
 _NORMAL_END, _EXPONENTIAL_END = 3.6541528853610087963519472518, 7.6971174701310497140446280481
 _DONE, _BEGIN, _EDGE, _FAR, _FURTHER = range(5)  # what the next 64 bits of a ziggurat are for
+_MOST_PICKED = 10_000  # of which any number of places is picked in one way
 _UNROLLED = 4  # numbers of an array that are drawn one by one
 
 
@@ -278,11 +280,64 @@ def _standard_exponential(stream: Any, size: Any = None) -> Any:
     return _many(stream.exponential, size)
 
 
-def _choice(stream: Any, a: Any, size: Any = None, replace: bool = True, p: Any = None) -> Any:
-    count = len(a) if np.shape(a) else operator.index(a)
-    if not replace:
+def _masked(stream: Engine, most: Any, masks: Array) -> Any:
+    """A whole number from 0 to ``most``, by rejection of those that ``masks[most]`` lets pass."""
+    mask, top = _fixed(masks)[most], most.astype(np.uint64)
+    first = stream.next32() & mask
+    found = while_loop(lambda m: m > top, lambda m: stream.next32() & mask, first)
+    return found.astype(np.int64)
+
+
+def _shuffled(below: Callable[[Any], Any], order: Any, count: int) -> Any:
+    """``order``, an array of ``count``, with its elements in another one; ``below(n)`` draws a
+    whole number from 0 to n."""
+
+    def swapped(n: Any, held: Any) -> Any:
+        last = count - 1 - n
+        other = below(last)
+        return setitem(setitem(held, last, held[other]), other, held[last])
+
+    return fori_loop(0, count - 1, swapped, order) if count > 1 else order
+
+
+def _order(stream: Any, count: int) -> Any:
+    masks = np.array([(1 << n.bit_length()) - 1 for n in range(count)], np.uint64)
+    return _shuffled(lambda n: _masked(stream, n, masks), np.arange(count), count)
+
+
+def _permutation(stream: Any, x: Any) -> Any:
+    return NotImplemented if np.shape(x) else _order(stream, operator.index(x))
+
+
+def _picked(stream: Any, count: int, size: int) -> Any:
+    """``size`` different places out of ``count``."""
+    if isinstance(stream, Twister):
+        return _order(stream, count)[:size]
+    if count > _MOST_PICKED and size > count // 50:
         return NotImplemented
-    if p is None:
+    numbers = np.arange(size)
+
+    def picked(n: Any, held: Any) -> Any:  # R. W. Floyd's way
+        last = count - size + n
+        place = stream.below(0, last)()
+        is_held = np.logical_and(numbers < n, held == place).any()
+        return setitem(held, n, np.where(is_held, last, place))
+
+    found = fori_loop(int(size == count), size, picked, np.zeros(size, np.int64))
+    return _shuffled(lambda n: stream.below(0, n)(), found, size)
+
+
+def _choice(
+    stream: Any, a: Any, size: Any = None, replace: bool = True, p: Any = None, **options: Any
+) -> Any:  # fmt: skip
+    count = len(a) if np.shape(a) else operator.index(a)
+    if options or not (replace or p is None and type(size) is int):
+        return NotImplemented
+    if not replace:
+        index = _picked(stream, count, size)
+        if index is NotImplemented:
+            return index
+    elif p is None:
         index = _integers(stream, count, size=size)
     else:
         ends = np.cumsum(np.asarray(p, np.float64))
@@ -313,6 +368,7 @@ def _item(stream: Pythons, items: Any) -> Any:
 _SHARED: Forms = {
     "uniform": _uniform, "normal": _normal, "standard_normal": _standard_normal,
     "exponential": _exponential, "standard_exponential": _standard_exponential, "choice": _choice,
+    "permutation": _permutation, f"{ORDER}shuffle": _order, f"{ORDER}permutation": _order,
 }  # fmt: skip
 NumPys.forms = _SHARED | {"random": _random, "integers": _integers}
 Twister.forms = _SHARED | {

@@ -276,7 +276,7 @@ class Draws(NativeDraws):
             raise DrawnHereError(
                 f"random numbers are drawn in {self.why_not}, so the data decide whether; there "
                 f"default_rng, np.random and random give uniform, normal and exponential numbers, "
-                f"integers and choices with replacement, not what {name} of {_kind_of(source)} "
+                f"integers, choices and permutations, not what {name} of {_kind_of(source)} "
                 f"gives: draw from these, or before, for all cases"
             )
 

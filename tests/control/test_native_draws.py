@@ -160,3 +160,33 @@ def test_generators_of_a_known_seed_in_loops_with_break() -> None:
     jitted = mlc.jit(steps_to)
     for x in (X, 1 - X):
         assert jitted(x) == steps_to(x)
+
+
+def orders_of_generator(x: Any, rng: Any) -> Any:
+    orders, picked = np.zeros((12, 7), int), np.zeros((12, 4), int)
+    for i in range(12):
+        if x[i] > 0.5:
+            orders[i] = rng.permutation(7)
+            picked[i] = rng.choice(5, 4, replace=False)
+    return orders, picked
+
+
+def orders_of_numpy(x: Any) -> Any:
+    y, picked = np.arange(9), np.zeros((12, 4), int)
+    for i in range(12):
+        if x[i] > 0.5:
+            np.random.shuffle(y)
+            picked[i] = np.random.choice(7, 4, replace=False)
+    return y, picked
+
+
+@pytest.mark.parametrize("function", [orders_of_generator, orders_of_numpy])
+def test_orders_under_conditions(function: Callable[..., Any]) -> None:
+    def called(run: Callable[..., Any]) -> list[Any]:
+        np.random.seed(3)
+        generators = (np.random.default_rng(5),) if function is orders_of_generator else ()
+        parts = [part for x in (X, 1 - X) for part in run(x, *generators)]
+        return [*parts, np.random.rand(), *(g.random() for g in generators)]
+
+    for ours, theirs in zip(called(mlc.jit(function)), called(function), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
