@@ -26,6 +26,7 @@ from ..ir.program import (
     walk,
 )
 from ..ir.rewrite import loads_of, substitute, substitute_loads
+from ..ops.foreign import CHECKED, any_looks_outside
 from ..te.extent import Extent
 from ..te.tensor import Call, Compute, Tensor
 from ..te.unset import is_unset
@@ -74,6 +75,8 @@ def region_program(call: RegionCall) -> Program:
     attrs: dict[str, Any] = {"unsafe": True, "noalias": True}
     if w.refusals:
         attrs["refusals"] = w.refusals
+    if w.checked:
+        attrs[CHECKED] = True
     if call.location is not None:
         attrs["location"] = call.location
     return Program(call.op, (*params, *outputs), w.finish(), len(outputs), attrs)
@@ -89,6 +92,7 @@ class Writer:
         self.where: dict[Tensor, Buffer] = {} if around is None else dict(around.where)
         self.ranges: dict[Var, int] = {} if around is None else dict(around.ranges)
         self.refusals: dict[str, Any] = {} if around is None else around.refusals
+        self.checked: list[bool] = [] if around is None else around.checked  # True: see `foreign`
         self.pending: dict[Tensor, None] = {}
         self.stored: dict[Tensor, Stored] = {}  # of those, what is in a part of another array
         self.made: dict[Any, list[Tensor]] = {}
@@ -242,6 +246,8 @@ class Writer:
         without those, the outputs, of shape (), are returned."""
         members = body.members()
         steps = list(dict.fromkeys(t.op for t in members))
+        if not self.checked and any_looks_outside(s for s in steps if type(s) is not RegionCall):
+            self.checked.append(True)
         made: dict[Any, list[Tensor]] = {}
         for tensor in members:
             made.setdefault(tensor.op, []).append(tensor)

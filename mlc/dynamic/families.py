@@ -13,6 +13,7 @@ import numpy as np
 from ..compile_device import DEVICE_TARGETS
 from ..errors import MlcError
 from ..lowered import CacheRow
+from ..ops.foreign import may_look_outside
 from ..ops.op import MANY_SIZES
 from ..specialization import Specialization, refuse_captured_writes
 from ..tracer.signature import Key, call_text, why_new
@@ -134,6 +135,9 @@ class Families:
                 return None, ""
             if call.traced.failure is not None:
                 return None, "; errors that compiled code notes are compiled for each size"
+            if may_look_outside(call.traced.outputs):
+                why = "what an operator of one's own reads where the data say"
+                return None, f"; {why} is looked at by code for each size"
             if known.attempts < _FAMILIES:
                 known.attempts += 1
                 try:
