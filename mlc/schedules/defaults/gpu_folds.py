@@ -130,8 +130,7 @@ def schedule_columns(s: Schedule, nests: Sequence[For], machine: GpuMachine) -> 
         lanes = [lane, *lanes]
     for each in lanes:
         s.bind(each, "threadIdx.x")
-    near = "shared" if length >= TALL else "local"  # else a thread has its column to itself
-    keep_near(s, grid, _names(s, grid), near, 1, machine)
+    keep_near(s, grid, _names(s, grid), "shared", 1, machine)
     s.bind(grid, "blockIdx.x")
     return True
 

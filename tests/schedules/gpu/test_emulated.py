@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 import mlc
+from mlc import te
+from mlc.schedules.defaults.gpu import default_gpu_schedule
 
 pytestmark = pytest.mark.skipif(
     not any(map(shutil.which, ("g++", "clang++", "c++"))), reason="no C++ compiler"
@@ -67,3 +69,13 @@ def test_what_follows_a_fold_is_in_its_kernel(function, shape, kernels) -> None:
     jitted = mlc.jit(function, target="cuda-emulated")
     np.testing.assert_allclose(jitted(x), function(x), rtol=1e-4, atol=1e-6)
     assert len(jitted.lower(x).compiled.device_module.launches) == kernels
+
+
+def test_what_follows_short_columns_may_read_others_of_them() -> None:
+    x, k = te.placeholder((5, 6), name="x"), te.reduce_axis(5, "k")
+    top = te.compute((6,), lambda i: te.max(x[k, i], axis=k), name="top")
+    turned = te.compute((6,), lambda i: top[5 - i] * 2.0, name="turned")
+    s = default_gpu_schedule(te.create_program([x, turned], "turned"))
+    a, b = np.random.default_rng(0).standard_normal((5, 6), np.float32), np.zeros(6, np.float32)
+    mlc.build(s, target="cuda-emulated")(a, b)
+    np.testing.assert_array_equal(b, a.max(0)[::-1] * 2)
