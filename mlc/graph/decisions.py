@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..dtypes import bfloat16, float32
+from ..dtypes import bfloat16, float16, float32
 from ..ir.affine import Sum, as_sum
 from ..ir.expr import Apply, Axis, Cast, Const, Load, Select
 from ..ir.rewrite import loads_of, postorder
@@ -110,13 +110,13 @@ def _is_widening(op: Compute) -> bool:
 
 
 def _is_of_narrow(op: Compute) -> bool:
-    """Whether ``op`` makes wider integers of bytes, or float32 of bfloat16: there are instructions
-    for products of those, and what loads them widens them as it does."""
+    """Whether ``op`` makes wider integers of bytes, or float32 of 16-bit floats: there are
+    instructions for products of those, and what loads them widens them as it does."""
     match op.body:
         case (Cast(value=Load() as inner) as outer,):
             if not is_affine(inner):
                 return False
-            if inner.dtype is bfloat16:
+            if inner.dtype in (bfloat16, float16):
                 return outer.dtype is float32
             return inner.dtype.bits == 8 and outer.dtype.is_integer
         case _:

@@ -177,3 +177,31 @@ def test_parts_of_steps_that_no_number_divides(shape: tuple[int, int, int], turn
     assert [launch.grid[2] > 4 for launch in module.launches] == [True, False]
     assert "mma_16x16x16_float16" in module.source
     assert_compiles(module)
+
+
+def cast_first(a: Any, b: Any, c: Any) -> Any:
+    return np.maximum(a.astype(np.float32) @ b.astype(np.float32) + c, 0)
+
+
+def cast_within(a: Any, b: Any, c: Any) -> Any:
+    return np.maximum(np.matmul(a, b, dtype=np.float32) + c, 0)
+
+
+@pytest.mark.parametrize(("function", "architecture", "shape", "call"), [
+    (cast_first, "sm_80", (100, 40, 72), "mma_16x16x16_float16("),
+    (cast_within, "sm_80", (100, 40, 72), "mma_16x16x16_float16("),
+    (cast_within, "sm_90a", (1408, 64, 1280), "wgmma_"),
+])  # fmt: skip
+def test_results_of_halves_in_float32(
+    function: Callable[..., Any], architecture: str, shape: tuple[int, int, int], call: str
+) -> None:
+    """Products of halves are exact in float32: tensor cores make them, with what follows."""
+    m, k, n = shape
+    a, b = operand((m, k), np.float16, 0), operand((k, n), np.float16, 1)
+    c = operand((n,), np.float32, 2)
+    with mlc.config.override(cuda_architecture=architecture, emulated_checks=False):
+        layer = mlc.jit(function, target="cuda-emulated")
+        made, source = layer(a, b, c), str(layer.lower(a, b, c).cuda)
+    assert made.dtype == np.float32 and source.count("__global__") == 1 and call in source
+    exact = np.maximum(a.astype(np.float64) @ b.astype(np.float64) + c, 0)
+    np.testing.assert_allclose(made, exact, rtol=1e-5, atol=1e-5)
