@@ -63,7 +63,9 @@ from ..ir.simplify import simplify
 from .base import Kernel
 from .numpy_notation import Notation
 
-RESERVED = ("np", "range", "min", "max", "bfloat16", "scalar_function", "as_dtype", "refused")
+RESERVED = (
+    "np", "range", "min", "max", "bfloat16", "scalar_function", "as_dtype", "refused", "place",
+)  # fmt: skip
 
 
 def lnumpy_text(program: Program) -> str:
@@ -117,7 +119,8 @@ def _named(error: IndexError, program: Program, text: str) -> IndexError:
         return error
     lines, trace = [], error.__traceback__
     while trace is not None:
-        if trace.tb_frame.f_code.co_filename == _file_name(program):
+        code = trace.tb_frame.f_code
+        if code.co_filename == _file_name(program) and code.co_name != "place":
             lines.append(text.splitlines()[trace.tb_lineno - 1].strip())
         trace = trace.tb_next
     return BoundsError(f"{error}, in {lines[-1]!r} of {program.name}") if lines else error
@@ -204,7 +207,7 @@ class _Writer:
             case Store(buffer=buffer, indices=indices, value=value):
                 *at, text = self.values(*indices, value)
                 self.refusal(buffer, at)
-                self.line(f"{self.element(buffer, at)} = {text}")
+                self.line(f"{self.element(buffer, self.places(buffer, indices, at))} = {text}")
             case Accumulate():
                 self.accumulate(stmt)
             case Evaluate(name=name) if is_intrinsic(name):
@@ -276,7 +279,7 @@ class _Writer:
     def accumulate(self, stmt: Accumulate) -> None:
         combiner, count = stmt.combiner, len(stmt.indices)
         texts = self.values(*stmt.indices, *stmt.values)
-        at = texts[:count]
+        at = self.places(stmt.buffers[0], stmt.indices, texts[:count])
         news = [
             self.notation.typed(value, Text(text, ATOM)).text
             for value, text in zip(stmt.values, texts[count:], strict=True)
@@ -367,6 +370,11 @@ class _Writer:
         while name in self.names.taken:
             name += "_"
         return name
+
+    def places(self, buffer: Buffer, indices: Sequence[Expr], texts: Sequence[str]) -> list[str]:
+        """The texts of places that are written, which are looked at where the data decide them."""
+        parts = zip(indices, texts, buffer.shape, strict=True)
+        return [self.notation.place(i, Text(text, 0), size).text for i, text, size in parts]
 
     def element(self, buffer: Buffer, indices: Sequence[str]) -> str:
         return f"{self.names[buffer]}[{', '.join(indices) or '()'}]"

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import DType, bfloat16, boolean
+from ..ir.bounds import interval
 from ..ir.expr import Apply, Cast, Const, Expr, Load, Select, Var
 from ..ir.index_range import magnitude
 from ..ir.notation import (
@@ -27,10 +28,18 @@ from ..ir.notation import (
     subscript,
     wrapped,
 )
+from ..ir.rewrite import loads_of
 from ..ir.scalar import SCALAR_FNS
 
 NOT = 5  # how tightly `not` binds
 _ON_BOOL = frozenset({"eq", "ne", "lt", "le", "gt", "ge", "bitand", "bitor", "bitxor"})
+
+
+_PLACE = """
+def place(index, size):
+    if index < 0:
+        raise IndexError(f"index {index} is out of bounds for an axis with size {size}")
+    return index"""
 
 
 class Notation:
@@ -75,8 +84,9 @@ class Notation:
                 return Text(text, UNARY if text.startswith("-") else ATOM)
             case Var(name=name):
                 return Text(self.names.get(node, name), ATOM)
-            case Load(source=source):
-                return subscript(self.names.get(source) or identifier(source.name), parts)
+            case Load(source=source, indices=indices):
+                name = self.names.get(source) or identifier(source.name)
+                return subscript(name, tuple(map(self.place, indices, parts, source.shape)))
             case Select(condition=_, then=a, otherwise=b):
                 test, then, otherwise = parts[0], self.typed(a, parts[1]), self.typed(b, parts[2])
                 sides = wrapped(then, TERNARY + 1), wrapped(otherwise, TERNARY)
@@ -87,6 +97,13 @@ class Notation:
             case Apply(fn=fn, args=args):
                 return self.apply(node, fn, args, parts)
         raise AssertionError(type(node))
+
+    def place(self, index: Expr, text: Text, extent: int) -> Text:
+        """``text`` of an index: NumPy counts a negative one, that the data decide, from the end."""
+        if not loads_of(index) or interval(index, {})[0] >= 0:
+            return text
+        self.helpers["place"] = _PLACE
+        return call("place", text, str(extent))
 
     def cast(self, dtype: DType, value: Expr, text: Text) -> Text:
         """Integers convert with ``astype``, which wraps where the constructor would refuse."""

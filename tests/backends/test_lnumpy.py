@@ -184,7 +184,11 @@ def test_names_do_not_clash() -> None:
 def test_an_index_outside_is_named_with_its_line() -> None:
     a, places = te.placeholder((5,), "float64", name="A"), te.placeholder((2,), "int64", name="I")
     b = te.compute((2,), lambda j: a[places[j]], name="B")
-    picked = mlc.build([a, places, b], target="numpy")
-    said = r"index 7 is out of bounds for axis 0 with size 5, in 'B\[j\] = A\[I\[j\]\]' of B\n  at"
-    with pytest.raises(mlc.BoundsError, match=said):
-        picked(np.zeros(5), np.array([0, 7]), np.zeros(2))
+    picked, out = mlc.build([a, places, b], target="numpy"), np.zeros(2)
+    picked(np.arange(5.0), np.array([0, 4]), out)
+    assert out.tolist() == [0, 4]
+    line = r"'B\[j\] = A\[place\(I\[j\], 5\)\]'"
+    for index, axis in ((7, "axis 0"), (-1, "an axis")):
+        said = rf"index {index} is out of bounds for {axis} with size 5, in {line} of B\n  at"
+        with pytest.raises(mlc.BoundsError, match=said):
+            picked(np.zeros(5), np.array([0, index]), out)
