@@ -17,7 +17,7 @@ from .broadcast import as_tensor, size_of
 from .elementwise import astype
 from .op import op
 from .reduce import over
-from .sort import key_dtype, sort_key
+from .sort_keys import key_dtype, sort_key
 
 
 @cache

@@ -24,7 +24,8 @@ from .promotion import dtype_of
 from .reduce import any as any_of
 from .scan import cumsum
 from .shape import moveaxis, reshape
-from .sort import order_along, sort_key
+from .sort import order_along
+from .sort_keys import sort_key
 
 
 @op

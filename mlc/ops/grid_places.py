@@ -19,7 +19,7 @@ from .broadcast import size_of
 from .grid_sort import merge_sorted, sort_knobs
 from .on_grid import Parts, point_knobs, points, prefix_knobs, prefixes
 from .programs import Writer, unflattened
-from .sort import key_dtype, sort_key
+from .sort_keys import key_dtype, sort_key
 
 Read = Callable[[Expr], Expr]
 

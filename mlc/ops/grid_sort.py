@@ -17,7 +17,7 @@ from ..ir.program import Buffer, Program
 from .broadcast import size_of
 from .on_grid import LEAST, THREADS, points, power_above, team
 from .programs import Writer, unflattened
-from .sort import from_key, key_dtype, sort_key
+from .sort_keys import from_key, key_dtype, sort_key
 
 TILE = 1 << 10  # elements that a block sorts
 TILES = (256, 512, 1024, 2048, 4096)

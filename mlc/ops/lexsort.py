@@ -16,7 +16,8 @@ from .create import zeros
 from .index import getitem, take_along_axis
 from .op import implements, op
 from .promotion import dtype_of
-from .sort import key_dtype, order_along, sort_key
+from .sort import order_along
+from .sort_keys import key_dtype, sort_key
 
 MOST_BITS = 64  # of keys that are sorted as one
 

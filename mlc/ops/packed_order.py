@@ -19,7 +19,8 @@ from ..ir.program import Buffer, Program, Region
 from .broadcast import size_of
 from .parted_sort import sort_by_parts
 from .programs import Writer, threads, unflattened
-from .sort import LONG, PIECES, PLACE_BITS, Row, for_cards, key_dtype, sort_key
+from .sort import LONG, PIECES, PLACE_BITS, Row, for_cards
+from .sort_keys import key_dtype, sort_key
 
 LANES = 8
 ALIKE = 32  # neighbours that are alike as far as there is room for them, most of all

@@ -159,7 +159,7 @@ def _moving(name: str, n: int, dtype: DType) -> Program:
 
 def _sorting(name: str, n: int, dtype: DType) -> Program:
     """The program that says how one part is sorted: by insertion."""
-    from .sort import sort_key
+    from .sort_keys import sort_key
 
     w = Writer(name)
     bounds, row = w.input("bounds", (2,), int64), w.input("row", (n,), dtype)

@@ -25,7 +25,8 @@ from ..ir.program import Buffer, Program, Region
 from .broadcast import as_tensor, size_of
 from .op import op
 from .programs import Writer, threads, unflattened
-from .sort import for_cards, from_key, key_dtype, sort_key
+from .sort import for_cards
+from .sort_keys import from_key, key_dtype, sort_key
 
 FEW = 6  # places of a row, those close together taken for one, that are selected
 NEAR = 8  # places that are close together

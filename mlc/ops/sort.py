@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes import DType, as_dtype, boolean, int32, int64, uint64
+from ..dtypes import DType, int32, int64, uint64
 from ..errors import ArgumentError, AxisError, BoundsError, DomainError
 from ..intrinsics.sorting import divides, has_compress, has_vector_sort, sort_row
-from ..ir.expr import Expr, apply, cast, const, select
+from ..ir.expr import Expr, apply, cast, const
 from ..ir.grids import Grid
 from ..ir.program import Buffer, Program, Region
 from .broadcast import as_axis, as_tensor, is_only_axis, shape_of, size_of
@@ -29,6 +29,8 @@ from .op import implements, op
 from .programs import Writer, threads, unflattened
 from .promotion import dtype_of
 from .shape import ravel
+from .sort_keys import from_key, key_dtype, sort_key
+from .sorting_network import sorted_by_network, suits
 
 TINY = 8  # elements of a row that is sorted by rank even where NumPy has vector code
 SHORT = 64  # elements of a row that is sorted by rank
@@ -45,40 +47,6 @@ LONG = 1 << 17
 Place = Callable[[Expr | int], list[Expr]]
 
 
-def key_dtype(dtype: DType) -> DType:
-    """The unsigned integers that hold the keys of ``dtype``."""
-    return as_dtype(f"uint{dtype.itemsize * 8}")
-
-
-def sort_key(x: Expr, zeros_apart: bool = False) -> Expr:
-    """An unsigned number; numbers are ordered as NumPy orders what they are made from.
-
-    NaN has the greatest key. Zeros of both signs have one key, unless ``zeros_apart``: then -0.0
-    comes first, and :func:`from_key` has what it needs.
-    """
-    kind = key_dtype(x.dtype)
-    if x.dtype is boolean or x.dtype.kind == "u":
-        return cast(x, kind)
-    top = const(1 << (kind.bits - 1), kind)
-    if x.dtype.kind == "i":
-        return cast(x, kind) ^ top
-    bits = apply("bitcast", x, dtype=kind)
-    key = select(bits >= top, ~bits, bits | top)
-    if not zeros_apart:
-        key = select(apply("eq", x, const(0, x.dtype)), top, key)
-    return select(apply("isnan", x), const(kind.highest, kind), key)
-
-
-def from_key(key: Expr, dtype: DType) -> Expr:
-    """What :func:`sort_key` made ``key`` from."""
-    if dtype is boolean or dtype.kind == "u":
-        return cast(key, dtype)
-    top = const(1 << (key.dtype.bits - 1), key.dtype)
-    if dtype.kind == "i":
-        return cast(key ^ top, dtype)
-    return apply("bitcast", select(key >= top, key ^ top, ~key), dtype=dtype)
-
-
 @op
 def sorted_along(x: Any, *, axis: int, descending: bool = False, stable: bool = True) -> Any:
     """``x`` in order along ``axis``; equal elements keep theirs if it is ``stable``: zeros of both
@@ -87,6 +55,8 @@ def sorted_along(x: Any, *, axis: int, descending: bool = False, stable: bool = 
     if x.shape[axis] < 2 or not x.size:
         return x
     alike = not x.dtype.is_float or not stable
+    if alike and suits(x.shape, axis, x.dtype):
+        return sorted_by_network(x, axis, descending)
     if alike and not descending and x.shape[axis] > TINY and has_vector_sort(x.dtype):
         return _sorted_by_vectors(x, axis)
     return _sorted(x, axis, descending, False, stable and x.dtype.is_float)
@@ -99,6 +69,8 @@ def order_along(x: Any, *, axis: int, descending: bool = False) -> Any:
     n = x.shape[axis]
     if n < 2 or not x.size:
         return zeros(x.shape, dtype="int64")
+    if suits(x.shape, axis, x.dtype, places=True):
+        return sorted_by_network(x, axis, descending, places=True)
     few = key_dtype(x.dtype).itemsize <= 2 and n >= TWO_DIGITS
     if TINY < n <= 1 << PLACE_BITS and not few and has_vector_sort(uint64):
         from .packed_order import order_by_numpy

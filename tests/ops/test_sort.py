@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import ml_dtypes
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from mlc.errors import ArgumentError, BoundsError, DomainError, ShapeError
 from mlc.intrinsics import parting, sorting
 from mlc.intrinsics.sorting import has_compress, has_vector_sort
 from mlc.ir.expr import const
-from mlc.ops import packed_order, parted_sort, sort
+from mlc.ops import packed_order, parted_sort, sort, sorting_network
 from mlc.ops.sort import order_along, sorted_along
 
 RNG = np.random.default_rng(5)
@@ -228,3 +230,47 @@ def test_the_order_of_keys_of_8_bytes_that_differ_in_their_last_bits(n):
         close,
     ):
         np.testing.assert_array_equal(order(x), np.argsort(x, kind="stable"))
+
+
+@pytest.mark.parametrize("n", range(2, 13))
+def test_networks_sort_whatever_there_is(n):
+    """What sorts all rows of zeros and ones sorts all rows (Knuth, volume 3, 5.3.4)."""
+    rows = np.array(list(itertools.product((0, 1), repeat=n)))
+    found = rows.copy()
+    for low, high in sorting_network.comparators(n):
+        pair = found[:, [low, high]]
+        found[:, low], found[:, high] = pair.min(1), pair.max(1)
+    np.testing.assert_array_equal(found, np.sort(rows, 1))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "int8", "uint64", "bool"])
+@pytest.mark.parametrize(("shape", "axis"), [((3, 50), 0), ((40, 5), 1), ((2, 9, 37), 1)])
+def test_many_short_rows_are_sorted_beside_each_other(dtype, shape, axis):
+    rng = np.random.default_rng(6)
+    x = rng.integers(0 if dtype[0] in "ub" else -9, 9, shape).astype(dtype)
+    if dtype.startswith("float"):
+        x[rng.random(shape) < 0.1] = np.nan
+        x[rng.random(shape) < 0.1] = -0.0
+
+    def orders(x):
+        return np.sort(x, axis), np.argsort(x, axis, kind="stable")
+
+    for array in (x, np.asfortranarray(x)):
+        for found, wanted in zip(mlc.jit(orders)(array), orders(array)):
+            assert found.dtype == wanted.dtype
+            np.testing.assert_array_equal(found, wanted)
+    if shape[axis] == 3 and dtype in ("float32", "float64"):  # NumPy leaves zeros as they were
+        found, _ = mlc.jit(orders)(x)
+        np.testing.assert_array_equal(np.signbit(found), np.signbit(np.sort(x, axis)))
+    descending = mlc.jit(lambda x: mlc.numpy.sort(x, axis=axis, descending=True))(x)
+    upwards = np.flip(np.sort(x, axis), axis)
+    holes = np.isnan(upwards.astype(float)).sum(axis, keepdims=True)
+    assert holes.any() or np.array_equal(descending, upwards)
+
+
+def test_medians_of_columns_are_read_where_these_lie():
+    x = np.random.default_rng(7).standard_normal((9, 4096)).astype(np.float32)
+    compiled = mlc.jit(lambda x: np.median(x, axis=0))
+    np.testing.assert_array_equal(compiled(x), np.median(x, axis=0))
+    text = str(compiled.lower(x).program)
+    assert text.count("@T.program") == 2 and "k8" in text  # no copy that is turned
