@@ -150,9 +150,10 @@ def _written(
 
     blocks, rest = divmod(many, lanes)
     times = size_of(around)
-    with w.loop(times * blocks, "b", threads(times * blocks, work)) as b:
-        first = b % max(blocks, 1) * lanes
-        sort_rows(lanes, lambda: beside_each_other(b // max(blocks, 1), first, lanes))
+    if blocks:
+        with w.loop(times * blocks, "b", threads(times * blocks, work)) as b:
+            start = b % blocks * lanes
+            sort_rows(lanes, lambda: beside_each_other(b // blocks, start, lanes))
     if rest:
         with w.loop(times, "b") as b:
             sort_rows(rest, lambda: beside_each_other(b, const(blocks * lanes), rest))
