@@ -9,6 +9,7 @@ from ...schedules.legality.teams import atomic_violation, is_atomic_fold, is_tea
 from ...schedules.refusal import Refusal
 from .bind_threads import thread_of
 from .kernel import BARRIER
+from .prove_private import prove_private
 
 
 def prove_threads(program: Program) -> Program:
@@ -20,6 +21,7 @@ def prove_threads(program: Program) -> Program:
     """
     if program.attrs.get("unsafe"):
         return program
+    prove_private(program)
     statements = list(walk(program.body))
     waits = any(isinstance(s, Evaluate) and s.name == BARRIER for s in statements)
     for loop in statements:

@@ -51,8 +51,9 @@ def set_scope(
         t = T.alloc((8,), "float32")    ->    t = T.alloc((8,), "float32", scope="local")
 
     ``target`` is the buffer or its name; or a block or its name, and then the buffer is the one it
-    writes (``buffer`` says which, if it writes several). Always keeps the meaning. Parameters of
-    the program are refused: their memory is the caller's.
+    writes (``buffer`` says which, if it writes several). Keeps the meaning; that threads of a card
+    read no other one's private memory is proven when their kernel is made. Parameters of the
+    program are refused: their memory is the caller's.
     """
     program = s.program
     if isinstance(target, str) and not has_buffer(program, target):

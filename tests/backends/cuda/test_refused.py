@@ -172,3 +172,38 @@ def test_checks_of_data() -> None:
     assert caught.value.message == (
         "ufunc.reduceat: index 30 is out of bounds for an axis of size 10"
     )
+
+
+@pytest.mark.parametrize("scope", ["local", "stack"])
+def test_private_memory_that_another_thread_reads(scope: str) -> None:
+    @T.program
+    def turned(A: T.Buffer((2, 32)), B: T.Buffer((2, 32))):
+        for b in T.serial(2):
+            t = T.alloc((32,))
+            for i in T.serial(32):
+                with T.block("t"):
+                    vb, v = T.remap("SS", [b, i])
+                    t[v] = A[vb, v] + 1.0
+            for i in T.serial(32):
+                with T.block("B"):
+                    vb, v = T.remap("SS", [b, i])
+                    B[vb, v] = t[31 - v]
+
+    def bound(scope: str) -> mlc.Schedule:
+        s = mlc.Schedule(turned)
+        s.set_scope("t", scope)
+        s.bind(s.loops("t")[0], "blockIdx.x")
+        for name in ("t", "B"):
+            s.bind(s.loops(name)[1], "threadIdx.x")
+        return s
+
+    with pytest.raises(mlc.ScheduleError) as refused:
+        mlc.build(bound(scope), target="cuda-emulated")
+    assert (
+        f"each thread has a t of its own in {scope} memory, but threadIdx.x reads what another one "
+        "writes: b=0, i=0 of block 't' writes t[0], b=0, i=31 of block 'B' reads it; "
+        's.set_scope("t", "shared") gives them one together'
+    ) in str(refused.value)
+    a, found = np.arange(64, dtype=np.float32).reshape(2, 32), np.zeros((2, 32), np.float32)
+    mlc.build(bound("shared"), target="cuda-emulated")(a, found)
+    np.testing.assert_array_equal(found, a[:, ::-1] + 1)
