@@ -120,7 +120,7 @@ def _named(error: IndexError, program: Program, text: str) -> IndexError:
     lines, trace = [], error.__traceback__
     while trace is not None:
         code = trace.tb_frame.f_code
-        if code.co_filename == _file_name(program) and code.co_name != "place":
+        if code.co_filename == _file_name(program):
             lines.append(text.splitlines()[trace.tb_lineno - 1].strip())
         trace = trace.tb_next
     return BoundsError(f"{error}, in {lines[-1]!r} of {program.name}") if lines else error

@@ -33,13 +33,7 @@ from ..ir.scalar import SCALAR_FNS
 
 NOT = 5  # how tightly `not` binds
 _ON_BOOL = frozenset({"eq", "ne", "lt", "le", "gt", "ge", "bitand", "bitor", "bitxor"})
-
-
-_PLACE = """
-def place(index, size):
-    if index < 0:
-        raise IndexError(f"index {index} is out of bounds for an axis with size {size}")
-    return index"""
+_PLACE = "from mlc.ir.places import place"
 
 
 class Notation:

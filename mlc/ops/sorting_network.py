@@ -19,6 +19,7 @@ from ..ir.expr import Expr, apply, cast, const, select
 from ..ir.grids import Grid
 from ..te.tensor import Compute
 from .broadcast import as_tensor, size_of
+from .op import MANY_SIZES
 from .programs import Writer, threads, unflattened
 from .shape import permute
 from .sort_keys import from_key, key_dtype, sort_key
@@ -32,8 +33,11 @@ PLACE_BITS = 8  # that say which element of its row a key is of
 
 
 def suits(shape: tuple[int, ...], axis: int, dtype: DType, places: bool = False) -> bool:
-    """Whether there are many short rows along ``axis``, whose keys have room for ``places``."""
+    """Whether there are many short rows along ``axis``, whose keys have room for ``places``. One
+    program for many sizes does not ask for these."""
     n = shape[axis]
+    if MANY_SIZES.get():
+        return False
     rows = size_of(shape) // n if n else 0
     most = MOST if rows >= MANY_ROWS else FEW
     return 1 < n <= most and rows >= LEAST_ROWS and not (places and dtype.itemsize > 4)
