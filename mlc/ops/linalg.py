@@ -261,7 +261,7 @@ def svd(
 ) -> Any:
     """np.linalg.svd; with ``compute_uv`` a named tuple U, S, Vh."""
     if hermitian:
-        raise UnsupportedError("np.linalg.svd with hermitian= cannot be traced; use eigh")
+        return svd_of_hermitian(a, compute_uv)
     a, dtype, shape = _float("svd", a, square=False)
     a = refuse_where(a, logic.isnan(a), _SVD)
     m, n = shape[-2:]
@@ -281,6 +281,19 @@ def svd(
     names = (f"svd_{letter}", f"svd_{old}_{letter}")
     u, s, vh = _library([a], *names, cores=[left, (k,), right], refusal=_SVD)
     return kind(*(astype(part, dtype=dtype) for part in (u, s, vh)))
+
+
+def svd_of_hermitian(a: Any, compute_uv: bool) -> Any:
+    """np.linalg.svd of Hermitian matrices, real or complex: the signs of eigenvalues are in Vh."""
+    if not compute_uv:
+        return np.flip(np.sort(np.abs(np.linalg.eigvalsh(a)), axis=-1), axis=-1)
+    values, u = np.linalg.eigh(a)
+    order = np.flip(np.argsort(np.abs(values), axis=-1, kind="stable"), axis=-1)
+    values = np.take_along_axis(values, order, axis=-1)
+    u = np.take_along_axis(u, order[..., None, :], axis=-1)
+    vh = np.conjugate(np.matrix_transpose(u * np.sign(values)[..., None, :]))
+    kind: Any = type(np.linalg.svd(np.eye(1)))
+    return kind(u, np.abs(values), vh)
 
 
 def svdvals(x: Any, /) -> Any:

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import float64
-from ..errors import ArgumentError, ShapeError, UnsupportedError
+from ..errors import ArgumentError, ShapeError
 from . import arithmetic, logic
 from .attempts import refuse_where
-from .broadcast import shape_of, size_of
+from .broadcast import Shape, shape_of, size_of
 from .contract import matmul
 from .create import zeros
 from .elementwise import astype, select_where
@@ -23,7 +23,9 @@ from .reduce import max as max_of
 from .reduce import min as min_of
 from .reduce import sum as sum_of
 from .shape import matrix_transpose, moveaxis, reshape
-from .statistics import norm
+from .statistics import greatest, norm
+
+_NOT_GIVEN: Any = np._NoValue  # type: ignore[attr-defined]
 
 
 def _epsilon(a: Any) -> float:
@@ -32,21 +34,25 @@ def _epsilon(a: Any) -> float:
 
 
 @implements(np.linalg.pinv)
-def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Any:
+def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = _NOT_GIVEN) -> Any:
     """np.linalg.pinv: by singular values; those below ``rcond`` of the greatest count as 0."""
-    if hermitian:
-        raise UnsupportedError("np.linalg.pinv with hermitian= cannot be traced")
-    rtol = None if rtol is np._NoValue else rtol  # type: ignore[attr-defined]
-    shape = shape_of(a)
-    if rcond is None:
-        rcond = 1e-15 if rtol is None else rtol
+    shape, rcond = shape_of(a), least_share(shape_of(a), _epsilon(a), rcond, rtol)
     if not size_of(shape):
-        return zeros((*shape[:-2], shape[-1], shape[-2]), dtype=_result(a))
-    u, s, vh = svd(a, full_matrices=False)
+        return zeros((*shape[:-2], shape[-1], shape[-2]), dtype=dtype_of(a).name)
+    u, s, vh = svd(a, full_matrices=False, hermitian=hermitian)
     limit = arithmetic.multiply(_beside(rcond), max_of(s, axis=-1, keepdims=True))
     inverse = select_where(logic.greater(s, limit), arithmetic.divide(1.0, s), 0.0)
     scaled = arithmetic.multiply(_beside(inverse), matrix_transpose(u))
     return matmul(matrix_transpose(vh), scaled)
+
+
+def least_share(shape: Shape, epsilon: float, rcond: Any, rtol: Any) -> Any:
+    """The share of the greatest singular value below which np.linalg.pinv takes one for 0."""
+    if rcond is not None and rtol is not _NOT_GIVEN:
+        raise ArgumentError("np.linalg.pinv: rcond and rtol are the same; give one of them")
+    if rcond is not None or rtol is _NOT_GIVEN:
+        return 1e-15 if rcond is None else rcond
+    return max(shape[-2:]) * epsilon if rtol is None else rtol
 
 
 def _beside(value: Any) -> Any:
@@ -73,7 +79,7 @@ def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
             f"{shape_of(b)}"
         )
     m, n = shape_of(a)
-    if shape_of(b)[0] != m or not m or not n:
+    if shape_of(b)[0] != m:
         raise ShapeError(f"np.linalg.lstsq: shapes {shape_of(a)} and {shape_of(b)} do not fit")
     for given in (dtype_of(a), dtype_of(b)):
         if given.is_float and given.bits == 16:
@@ -83,6 +89,10 @@ def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
     rcond = max(m, n) * max(_epsilon(a), _epsilon(b)) if rcond is None else rcond
     dtype = _result(a) if _result(a) == _result(b) else "float64"
     columns = b if len(shape_of(b)) == 2 else reshape(b, (m, 1))
+    if not m or not n:
+        x, s = zeros((n, *shape_of(b)[1:]), dtype=dtype), zeros((0,), dtype=dtype)
+        left = sum_of(arithmetic.square(columns), axis=0) if m else s
+        return x, astype(left, dtype=dtype), zeros((), dtype="int32"), s
     bad = logic.logical_not(logic.isfinite(a))
     a = refuse_where(a, bad, "SVD did not converge in Linear Least Squares")
     u, s, vh = svd(astype(a, dtype=float64), full_matrices=False)
@@ -106,12 +116,10 @@ def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
 @implements(np.linalg.matrix_rank)
 def matrix_rank(A: Any, tol: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Any:
     """np.linalg.matrix_rank."""
-    if hermitian:
-        raise UnsupportedError("np.linalg.matrix_rank with hermitian= cannot be traced")
     shape = shape_of(A)
     if len(shape) < 2:
         return astype(astype(max_of(arithmetic.absolute(A)), dtype="bool"), dtype="int64")
-    s = svd(A, compute_uv=False)
+    s = svd(A, compute_uv=False, hermitian=hermitian)
     if tol is None:
         share = max(shape[-2:]) * _epsilon(s) if rtol is None else rtol
         tol = arithmetic.multiply(max_of(s, axis=-1, keepdims=True), _beside(share))
@@ -183,7 +191,7 @@ def spectral_norm(x: Any, ord: Any, axis: Any, keepdims: bool) -> Any:
     shape = shape_of(x)
     rows, columns = (d % len(shape) for d in axis)
     s = svd(moveaxis(x, (rows, columns), (-2, -1)), compute_uv=False)
-    fold = {2: max_of, -2: min_of, "nuc": sum_of}[ord]
+    fold = {2: greatest, -2: min_of, "nuc": sum_of}[ord]
     found = fold(s, axis=-1)
     if not keepdims:
         return found

@@ -290,11 +290,11 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
     x = x if dtype_of(x).is_float else astype(x, dtype=as_dtype("float64"))
     axes = as_axes("np.linalg.norm", axis, len(shape))
     size = absolute_of(x)
-    if ord is None or ord == "fro" and len(axes) == 2 or ord == 2 and len(axes) == 1:
+    if ord is None or ord in ("f", "fro") and len(axes) == 2 or ord == 2 and len(axes) == 1:
         return arithmetic.sqrt(sum_of(arithmetic.square(x), axis=axes, keepdims=keepdims))
     if len(axes) == 1:
         if ord in (np.inf, -np.inf):
-            return (max_of if ord > 0 else min_of)(size, axis=axes, keepdims=keepdims)
+            return (greatest if ord > 0 else min_of)(size, axis=axes, keepdims=keepdims)
         if ord == 0:
             nonzero = astype(astype(x, dtype="bool"), dtype=dtype_of(x))
             return sum_of(nonzero, axis=axes, keepdims=keepdims)
@@ -307,7 +307,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
         rows, columns = axes if axis is None else (a % len(shape) for a in axis)
         summed, other = (rows, columns) if abs(ord) == 1 else (columns, rows)
         sums = sum_of(size, axis=summed, keepdims=True)
-        found = (max_of if ord > 0 else min_of)(sums, axis=other, keepdims=True)
+        found = (greatest if ord > 0 else min_of)(sums, axis=other, keepdims=True)
         if keepdims:
             return found
         from .shape import reshape
@@ -322,6 +322,11 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
         f"inf, -inf, 0, 1, 2 and other powers of vectors, 'fro', 'nuc', 1, -1, 2, -2, inf and -inf "
         f"of matrices"
     )
+
+
+def greatest(x: Any, axis: Any, keepdims: bool = False) -> Any:
+    """``np.max`` of what is not negative: 0 of nothing."""
+    return max_of(x, axis=axis, keepdims=keepdims, initial=0 if 0 in shape_of(x) else None)
 
 
 def absolute_of(x: Any) -> Any:

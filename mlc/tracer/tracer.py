@@ -219,6 +219,15 @@ class Tracer:
     def device(self) -> str: return "cpu"
     # fmt: on
 
+    def to_device(self, device: Any, /, *, stream: None = None) -> Any:
+        """The array itself: NumPy knows no other device than "cpu"."""
+        if device != "cpu" or stream is not None:
+            raise UnsupportedError(
+                f"x.to_device({device!r}) cannot be traced: arrays in a jitted function are on "
+                f"'cpu', whatever the target is"
+            )
+        return self
+
     def __array_namespace__(self, *, api_version: str | None = None) -> Any:
         """`mlc.numpy`: code for the array API standard finds its functions there."""
         return import_module("mlc.numpy")

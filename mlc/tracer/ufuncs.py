@@ -15,7 +15,7 @@ from .concrete import call_plainly, is_complex_call, is_plain_call
 from .dispatch import call_function
 from .implementations import fits, found_in, load_operators, unsupported
 from .masked import Masked
-from .memory_order import keep_order, settle_order
+from .memory_order import copied_in, keep_order, settle_order
 from .returned_views import own
 from .rooms import as_mask, check_places, check_room, computed_for
 from .shapeless import strong
@@ -103,6 +103,10 @@ def _call(ufunc: np.ufunc, name: str, inputs: tuple[Any, ...], kwargs: dict[str,
         return select_where(where, found, found.dtype.type(0))
     inputs, options, order = _settled(ufunc, inputs, kwargs)
     if not fits(implementation, inputs, options):
+        if "order" in options:
+            raise UnsupportedError(
+                f"{name} with order={options['order']!r} cannot be traced; name 'C', 'F' or 'K'"
+            )
         key = next(iter(options), "these arguments")
         raise UnsupportedError(
             f"{name} with {key}= cannot be traced; convert the arguments with .astype(...) instead"
@@ -114,7 +118,9 @@ def _call(ufunc: np.ufunc, name: str, inputs: tuple[Any, ...], kwargs: dict[str,
     if ufunc is np.ldexp and getattr(inputs[1], "_is_weak", False):  # else float16 were enough
         inputs = (strong(inputs[0]), inputs[1])
     found = implementation(*inputs, **options)
-    if order == "C":
+    if order != "K":
+        for part in found if isinstance(found, tuple) else (found,):
+            copied_in(order, part, part)
         return found
     if ufunc.signature is None:  # else axes of the inputs are not those of the result
         for part in found if isinstance(found, tuple) else (found,):
@@ -132,7 +138,7 @@ def _settled(
     options = {k: v for k, v in kwargs.items() if v is not _DEFAULT_UFUNC_OPTIONS.get(k, _ABSENT)}
     casting = options.pop("casting", "same_kind")
     options.pop("subok", None)
-    order = options.pop("order", "K") if options.get("order") == "C" else "K"
+    order = options.pop("order", "K") if options.get("order") in ("C", "F") else "K"
     signature = options.pop("signature", options.pop("sig", None))
     if signature is not None:
         inputs = _signed(ufunc, inputs, signature, casting)

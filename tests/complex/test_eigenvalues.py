@@ -18,7 +18,7 @@ def same(wanted: Any, got: Any) -> None:
     np.testing.assert_allclose(got, wanted, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int64])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int64, np.int8])
 def test_eigenvalues_are_real_where_they_can_be(dtype: Any) -> None:
     f = mlc.jit(lambda x: np.linalg.eig(x))
     g = mlc.jit(lambda x: np.linalg.eigvals(x) * 2)
@@ -63,3 +63,11 @@ def test_roots() -> None:
         same(np.roots(p), f(np.array(p)))
     same(np.roots([2, -4, 1]), mlc.jit(lambda a: np.roots([2, a, 1]))(-4))
     same(np.roots([1, 2j]), mlc.jit(lambda p: np.roots(p))(np.array([1, 2j])))
+
+
+def test_numbers_of_other_dtypes_beside_complex_ones() -> None:
+    a, b = np.eye(2, dtype=np.complex64) * 2j, np.arange(2, dtype=np.int8)
+    got = mlc.jit(np.linalg.solve)(a, b)
+    same(np.linalg.solve(a, b), got)
+    with pytest.raises(mlc.ArgumentError, match=r"eigvals: float16 is not supported; use \.astype"):
+        mlc.jit(lambda x: np.linalg.eigvals(x))(np.eye(2, dtype=np.float16))

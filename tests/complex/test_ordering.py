@@ -47,6 +47,7 @@ GROUPS: dict[str, Callable[[Any], Any]] = {
         np.isin(a, a[0]), np.isin(a, [1, 1j], invert=True), np.union1d(a[0], a[1]),
         np.intersect1d(a[0], a[1]), np.setdiff1d(a[0], a[1]), np.setxor1d(a[0], a[1]),
         np.union1d(a[0], a[1].real), np.isin(a.real, a[1]),
+        np.setdiff1d(a[0], a[1], assume_unique=True),
     ),
     "sinc": lambda a: (np.sinc(a), np.sinc(a * 0)),
 }  # fmt: skip

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import mlc
-from mlc.errors import ArgumentError, ShapeError, UnsupportedError
+from mlc.errors import ArgumentError, ShapeError
 from mlc.testing import check_against_numpy
 
 RNG = np.random.default_rng(5)
@@ -82,12 +82,59 @@ def test_refused():
         (lambda x: np.linalg.qr(x, "raw"), x, ArgumentError, "reduced, complete or r, got 'raw'"),
         (lambda x: np.linalg.eigh(x, "M"), np.eye(3), ArgumentError, "UPLO must be 'L' or 'U'"),
         (lambda x: np.linalg.solve(x.T @ x, x), x, ShapeError, "do not fit"),
-        (lambda x: np.linalg.pinv(x, hermitian=True), x, UnsupportedError, "hermitian="),
+        (lambda x: np.linalg.pinv(x, 0.1, rtol=0.1), x, ArgumentError, "give one of them"),
         (lambda x: np.linalg.multi_dot([x]), x, ShapeError, "at least two arrays, got 1"),
     ]
     for function, argument, error, sentence in refused:
         with pytest.raises(error, match=sentence):
             mlc.jit(function)(argument)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "complex128"])
+def test_hermitian_matrices_by_their_lower_triangles(dtype: str) -> None:
+    real = np.arange(1, 19).reshape(2, 3, 3) % 7 - 2.5
+    a = real.astype(dtype) * (1 - 2j if dtype == "complex128" else 1)
+
+    def every(a):
+        la = np.linalg
+        u, s, vh = la.svd(a, hermitian=True)
+        return (
+            la.pinv(a, hermitian=True), la.svd(a, compute_uv=False, hermitian=True), s,
+            (u * s[..., None, :]) @ vh, la.matrix_rank(a, hermitian=True),
+        )  # fmt: skip
+
+    for got, wanted in zip(mlc.jit(every)(a), every(a), strict=True):
+        assert got.dtype == wanted.dtype
+        np.testing.assert_allclose(got, wanted, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "complex64"])
+def test_what_counts_as_singular(dtype: str) -> None:
+    a = np.array([np.diag([1, 0.05, 1e-9]), np.diag([2, 1, 0.5])]).astype(dtype)
+    share = np.array([0.1, 0.3])
+
+    def every(a, share):
+        la = np.linalg
+        return (
+            la.pinv(a, share), la.pinv(a, rtol=share), la.pinv(a, rtol=None), la.pinv(a),
+            la.matrix_rank(a, share), la.matrix_rank(a, rtol=share), la.matrix_rank(a),
+        )  # fmt: skip
+
+    for got, wanted in zip(mlc.jit(every)(a, share), every(a, share), strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (0, 0)])
+def test_matrices_without_elements(shape: tuple[int, int]) -> None:
+    la = np.linalg
+    norms = lambda a: tuple(la.norm(a, ord) for ord in (1, np.inf, 2, "nuc", "f"))
+    a = np.zeros(shape)
+    np.testing.assert_array_equal(mlc.jit(norms)(a), norms(a))
+    solve = lambda a, b: la.lstsq(a, b, rcond=None)
+    for b in (np.ones(shape[0]), np.ones((shape[0], 2))):
+        for got, wanted in zip(mlc.jit(solve)(a, b), solve(a, b), strict=True):
+            assert np.asarray(got).dtype == np.asarray(wanted).dtype
+            np.testing.assert_array_equal(got, wanted)
 
 
 def test_a_right_side_that_is_not_finite_is_solved() -> None:

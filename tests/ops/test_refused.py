@@ -104,12 +104,6 @@ REFUSED: list[tuple[Any, tuple[Any, ...], type[Exception], str]] = [
         "(3, 4), (3, 4), (2, 4)",
     ),
     (nn.scaled_dot_product_attention, (A, B, B), ShapeError, "got shapes (3, 4), (3, 5), (3, 5)"),
-    (
-        lambda x: np.linalg.matrix_rank(x, hermitian=True),
-        (A[:, :3],),
-        UnsupportedError,
-        "np.linalg.matrix_rank with hermitian= cannot be traced",
-    ),
     (lambda x: np.where(x), (A,), UnsupportedError, "use np.where(condition, x, y)"),
     (
         lambda x: np.max(x, axis=0),

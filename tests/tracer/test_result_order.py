@@ -88,3 +88,26 @@ def test_kernels_follow_the_memory() -> None:
     x = np.asfortranarray(np.ones((40, 50)))
     program = str(mlc.jit(lambda x, y: np.exp(x) + y).lower(x, x).program)
     assert "[vi, vj] = T.exp(x[vj, vi]) + y[vj, vi]" in program
+
+
+@pytest.mark.parametrize("order", ["C", "F", "K"])
+def test_ufuncs_that_are_told_an_order(order: str) -> None:
+    def told(x: Array, y: Array) -> Any:
+        halves = np.modf(x, order=order)
+        flat = np.add(x, y, order=order).reshape(-1)
+        flat[0] = 9
+        return np.multiply(x, y, dtype=np.float64, order=order), *halves, flat
+
+    jitted, wanted = mlc.jit(told)(C, F), told(C, F)
+    for ours, theirs in zip(jitted, wanted, strict=True):
+        assert ours.strides == theirs.strides
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+    with pytest.raises(mlc.UnsupportedError, match="order='A' cannot be traced; name 'C', 'F' or"):
+        mlc.jit(lambda x: np.add(x, 1, order="A"))(F)
+
+
+def test_the_device_of_arrays_is_the_cpu() -> None:
+    moved = mlc.jit(lambda x: x.to_device(x.device) + 1)
+    assert np.array_equal(moved(C), C + 1)
+    with pytest.raises(mlc.UnsupportedError, match=r"x\.to_device\('gpu'\) cannot be traced"):
+        mlc.jit(lambda x: x.to_device("gpu"))(C)

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import ShapeError, UnsupportedError
+from ...errors import ArgumentError, ShapeError, UnsupportedError
 from ...ops.attempts import refuse_where
-from ...ops.linalg import run_library
-from ...ops.matrix_functions import tensorinv, tensorsolve
+from ...ops.linalg import run_library, svd_of_hermitian
+from ...ops.matrix_functions import least_share, tensorinv, tensorsolve
 from ...ops.op import CURRENT, NUMPY_FUNCTIONS
 from .calls import converted, lifted, parts_of, stands_for
 from .value import REAL, Complex, combined
@@ -36,9 +36,16 @@ def _matrix(name: str, a: Any, square: bool = True, real: bool = False) -> tuple
         raise UnsupportedError(
             f"np.linalg.{name} of an empty complex array, {shape}, cannot be traced"
         )
-    if real:
-        return a.astype(np.float64), np.result_type(a.dtype, np.complex64)
-    return converted(a, _COMPLEX), np.result_type(a.dtype, np.complex64)
+    dtype = _result(name, a.dtype)
+    return (a.astype(np.float64) if real else converted(a, _COMPLEX)), dtype
+
+
+def _result(name: str, *dtypes: Any) -> np.dtype[Any]:
+    """The complex dtype of results: the narrow one only of float32 and complex64 alone."""
+    if np.dtype(np.float16) in dtypes:
+        raise ArgumentError(f"np.linalg.{name}: float16 is not supported; use .astype('float32')")
+    wide = [dtype if dtype.kind in "fc" else np.dtype(np.float64) for dtype in dtypes]
+    return np.result_type(np.complex64, *wide)
 
 
 def _call(
@@ -87,7 +94,7 @@ def inverse(a: Any, refusal: str) -> Any:
 def solve(a: Any, b: Any) -> Any:
     """np.linalg.solve; a 1-d ``b`` is one vector, any other a stack of matrices."""
     a, b = (lifted(np.asarray(v)) if isinstance(v, list) else v for v in (a, b))
-    dtype = np.result_type(a.dtype, b.dtype, np.complex64)
+    dtype = _result("solve", a.dtype, b.dtype)
     a, _ = _matrix("solve", a)
     b = converted(b, _COMPLEX)
     vector = b.ndim == 1
@@ -164,7 +171,7 @@ def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True,
         hermitian: bool = False) -> Any:  # fmt: skip
     """np.linalg.svd; with ``compute_uv`` a named tuple U, S, Vh."""
     if hermitian:
-        raise UnsupportedError("np.linalg.svd with hermitian= cannot be traced; use eigh")
+        return svd_of_hermitian(a, compute_uv)
     a, dtype = _matrix("svd", a, square=False)
     a = _refused(a, np.isnan(a), _SVD)
     m, n = a.shape[-2:]
@@ -226,23 +233,30 @@ def matrix_power(a: Any, n: int) -> Any:
 
 
 @stands_for(np.linalg.pinv)
-def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Any:
+def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *,
+         rtol: Any = np._NoValue) -> Any:  # type: ignore[attr-defined]  # fmt: skip
     """np.linalg.pinv, by the singular values."""
-    u, s, vh = svd(np.conjugate(a), full_matrices=False)
-    if rcond is None:
-        rcond = 1e-15 if rtol is None else rtol
-    kept = s > np.max(s, axis=-1, keepdims=True) * rcond
+    u, s, vh = svd(np.conjugate(a), full_matrices=False, hermitian=hermitian)
+    rcond = least_share(a.shape, float(np.finfo(s.dtype).eps), rcond, rtol)
+    kept = s > np.max(s, axis=-1, keepdims=True) * _of_each(rcond)
     inverse = np.where(kept, 1 / np.where(kept, s, 1), 0)
     return np.matmul(np.matrix_transpose(vh), inverse[..., None] * np.matrix_transpose(u))
+
+
+def _of_each(value: Any) -> Any:
+    """A number, or an array of one for each matrix, beside the singular values of these."""
+    return np.expand_dims(value, -1) if np.ndim(value) else value
 
 
 @stands_for(np.linalg.matrix_rank)
 def matrix_rank(A: Any, tol: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Any:
     """np.linalg.matrix_rank."""
-    s = svd(A, compute_uv=False)
+    s = svd(A, compute_uv=False, hermitian=hermitian)
     if tol is None:
-        rtol = max(A.shape[-2:]) * np.finfo(s.dtype).eps if rtol is None else rtol
+        rtol = max(A.shape[-2:]) * np.finfo(s.dtype).eps if rtol is None else _of_each(rtol)
         tol = np.max(s, axis=-1, keepdims=True) * rtol
+    else:
+        tol = _of_each(tol)
     return np.count_nonzero(s > tol, axis=-1)
 
 

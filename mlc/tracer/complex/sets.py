@@ -150,6 +150,8 @@ def setdiff1d(ar1: Any, ar2: Any, assume_unique: bool = False, *, size: Any = No
               fill_value: Any = None) -> Any:  # fmt: skip
     """np.setdiff1d: of the dtype of its first argument, which may be real."""
     left = np.ravel(_array(ar1) if is_complex(ar1) else strong(ar1))
+    if assume_unique and size is None:  # nothing is sorted
+        return left[isin(left, ar2, invert=True)]
     return _distinct(left, isin(left, ar2, invert=True), True, size, fill_value)[0]
 
 
