@@ -2,7 +2,9 @@
 products of its kind.
 
 The kernels are LLVM IR with explicit vectors and no optimiser behind them, so that what is written
-is what runs. A ceiling is sampled beside the runs it judges, since a shared host changes its mind.
+is what runs. A ceiling is sampled beside the runs it judges, since a shared host changes its mind,
+and reads the memory that they read where that is one array: by where its pages lie, large ones
+of one size are read up to twice as fast as others, for as long as a process lives.
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ CEILING_SOURCES = ("read", "write", "fill", "copy", "stream", "ahead")
 PASSING = ("fill", "stream", "ahead")
 WRITE, BOTH = ("write", "fill"), ("copy", "stream", "ahead")
 AHEAD = 8192
+LINE = 64  # bytes
+MOST = 0.9  # of the traffic that an array has to hold so as to stand for all of it
 
 
 @cache
@@ -139,10 +143,13 @@ class Traffic:
 
 
 class Ceiling:
-    """Samples the least time that ``traffic`` takes on ``threads`` threads, in seconds."""
+    """Samples the least time that ``traffic`` takes on ``threads`` threads, in seconds.
 
-    def __init__(self, traffic: Traffic, threads: int = 1) -> None:
-        self.traffic, self.threads = traffic, threads
+    What it reads is ``over``, where that is as long as the traffic asks for.
+    """
+
+    def __init__(self, traffic: Traffic, threads: int = 1, over: np.ndarray | None = None) -> None:
+        self.traffic, self.threads, self.over = traffic, threads, over
         self.engine, self.kernels = _kernels()
         step = UNROLL * vector_width() * 4
         share = max(traffic.footprint // threads, step)
@@ -154,7 +161,7 @@ class Ceiling:
     def pool(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(self.threads)
 
-    def _run(self, name: str, n: int, passes: int) -> float:
+    def _run(self, name: str, sources: list[int], n: int, passes: int) -> float:
         """Seconds of the kernel on every thread at once, in the mean over threads.
 
         Each thread takes its own time: what it costs to hand out the work is not the machine's.
@@ -166,11 +173,23 @@ class Ceiling:
             kernel(*pair, n, passes)
             return time.perf_counter() - start
 
-        pointers = [(a.ctypes.data, b.ctypes.data) for a, b in self.buffers]
+        pointers = [(a, b.ctypes.data) for a, (_, b) in zip(sources, self.buffers, strict=True)]
         if self.threads == 1:
             return run(pointers[0])
         times = list(self.pool.map(run, pointers))
         return len(times) / sum(1 / seconds for seconds in times)
+
+    def _places(self, nbytes: int) -> tuple[list[int], int]:
+        """Where each thread reads, and how many bytes: about ``nbytes`` of ``over`` from the begin
+        of a line on, where it has so many, else of a buffer."""
+        over, step = self.over, UNROLL * vector_width() * 4
+        if over is not None and over.flags.c_contiguous:
+            first = -(-over.ctypes.data // LINE) * LINE
+            there = (over.ctypes.data + over.nbytes - first) // self.threads // step * step
+            if there > MOST * nbytes:
+                nbytes = min(nbytes, there)
+                return [first + nbytes * i for i in range(self.threads)], nbytes
+        return [source.ctypes.data for source, _ in self.buffers], nbytes
 
     def rate(self, name: str) -> float:
         """Bytes a second (flops a second for kinds of products), measured now."""
@@ -178,12 +197,14 @@ class Ceiling:
         dots = dot_kernels().get(name)
         if dots is not None:
             rounds = 40_000 * longer
-            return dots.work * rounds * self.threads / self._run(dots.name, rounds, 1)
+            none = [a.ctypes.data for a, _ in self.buffers]
+            return dots.work * rounds * self.threads / self._run(dots.name, none, rounds, 1)
         nbytes = self.half if name in BOTH else self.whole
+        sources, nbytes = self._places(nbytes)
         moved = nbytes * self.threads * (2 if name in BOTH else 1)
         wanted = SAMPLE_SECONDS * self.threads * 20e9 * self.threads
         passes = max(int(wanted * (1 if self.threads == 1 else 2) / moved), 1)
-        return moved * passes / self._run(name, nbytes // 4, passes)
+        return moved * passes / self._run(name, sources, nbytes // 4, passes)
 
     def sample(self) -> float:
         """The time of the slower of the two: moving the bytes, or doing the arithmetic."""

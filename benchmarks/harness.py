@@ -233,7 +233,8 @@ def run_case(
     flops = case.flops * (2 if case.dtype == "float64" else 1)  # half as many lanes
     kind = case.dtype if is_narrow else "fma"
     traffic = Traffic(sum(array.nbytes for array in args), written, flops, kind)
-    samplers[LIMIT] = Ceiling(traffic, threads).sample
+    longest = max(args, key=lambda array: array.nbytes)
+    samplers[LIMIT] = Ceiling(traffic, threads, longest).sample
     series = interleave(samplers, seconds, rounds, apart=threads > 1)
     for name, error in errors.items():
         if name in series:
