@@ -6,7 +6,7 @@ import dataclasses
 import functools
 from collections.abc import Iterator, Sequence
 from itertools import chain, repeat
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -62,17 +62,21 @@ def native_call(
         return CallSpec(returns="list", out="never")
     plain = _plain_results(traced)
     if plain is not None:
-        returns, outputs = plain
+        returns, outputs, numbers, sizes = plain
         return CallSpec(
             params=params,
             outputs=outputs,
             keywords=names,
             names=by_place,
             returns=returns,
-            out="never" if parameters.has_out else "optional",
+            out="never" if parameters.has_out or numbers else "optional",
             statics=statics_of(keys, given),
             held=held,
+            numbers=numbers,
+            sizes=sizes,
         )
+    if traced.sizes is not None:
+        return CallSpec(returns="list", out="never")  # Python looks at what the data chose
     is_whole = traced.is_direct and not any(result.axes for result in traced.results)
     return CallSpec(
         params=params,
@@ -86,15 +90,24 @@ def native_call(
     )
 
 
-def _plain_results(traced: Traced) -> tuple[str, tuple[ArraySpec, ...]] | None:
-    """How native code returns the results, and what each of them is, if they are arrays or NumPy
-    scalars, one or a flat tuple or list; complex ones are pairs of real numbers in the graph."""
-    if not traced.is_direct:
+_Plain: TypeAlias = tuple[
+    str, tuple["ArraySpec", ...], tuple[int | None, ...], tuple[int | None, ...]
+]
+
+
+def _plain_results(traced: Traced) -> _Plain | None:
+    """How native code returns the results, what the outputs are, if those returned are arrays or
+    NumPy scalars, one or a flat tuple or list (complex ones are pairs of real numbers in the
+    graph), and the numbers after them and sizes, as `mlc.runtime.entry.EntrySpec` has them."""
+    is_sure = traced.sizes is None and traced.failure is None
+    looks = ((), ()) if traced.is_direct and is_sure else _numbers(traced)
+    if looks is None:
         return None
-    specs = [_result_spec(*pair) for pair in zip(traced.outputs, traced.results, strict=True)]
+    specs = [_result_spec(*pair) for pair in zip(traced.outputs, traced.results)]
+    rest = tuple(map(array_spec, traced.outputs[len(specs) :]))
     structure = traced.structure
     if structure is None or isinstance(structure, type):
-        return "array" if structure is None else structure.__name__, tuple(specs)
+        return "array" if structure is None else structure.__name__, (*specs, *rest), *looks
     is_flat = structure.type in (tuple, list)
     parts = structure.children() if is_flat else [structure]
     if len(parts) != len(specs):
@@ -103,7 +116,45 @@ def _plain_results(traced: Traced) -> tuple[str, tuple[ArraySpec, ...]] | None:
     results = tuple(spec for spec in found if spec is not None)
     if len(results) < len(found):
         return None
-    return structure.type.__name__ if is_flat else "array", results
+    return structure.type.__name__ if is_flat else "array", (*results, *rest), *looks
+
+
+def _numbers(traced: Traced) -> tuple[tuple[int | None, ...], tuple[int | None, ...]] | None:
+    """What the outputs after those returned must be, and which of them is the first size of each
+    that is returned; None where the results are not just the first outputs, in order, or shorter
+    along other axes, or where what comes after them is something else."""
+    wanted: dict[int, int | None] = {}
+    sizes: list[int | None] = []
+    count = len(traced.results)
+    for place, result in enumerate(traced.results):
+        if result.weak or result.is_array or result.is_read_only:
+            return None
+        match result.kind, result.value:
+            case "output", number:
+                sizes.append(None)
+            case "open", (number, (int() as size, *others)) if not any(
+                other is not None for other in others
+            ):
+                sizes.append(size - count)
+                wanted[size] = None
+            case _:
+                return None
+        if number != place:
+            return None
+    if traced.failure is not None:
+        wanted[traced.failure.output] = 0
+    if traced.sizes is not None:
+        wanted |= zip(traced.sizes.outputs, traced.sizes.expected, strict=True)
+    after = range(count, len(traced.outputs))
+    is_known = sorted(wanted) == [*after] and all(
+        _is_number(traced.outputs[number]) for number in after
+    )
+    return (tuple(wanted[number] for number in after), tuple(sizes)) if is_known else None
+
+
+def _is_number(tensor: Tensor) -> bool:
+    """Whether the tensor is one integer, of no more bytes than the native entry has room for."""
+    return tensor.shape in ((), (1,)) and tensor.dtype.numpy.kind in "iu"
 
 
 def _result_spec(tensor: Tensor, result: Result) -> ArraySpec:

@@ -169,6 +169,8 @@ class CallSpec:
     statics: tuple[object, ...] = ()
     held: tuple[tuple[Any, str, object], ...] = ()  # see `mlc.runtime.signature.Signature`
     unflatten: Callable[..., object] | None = None
+    numbers: tuple[int | None, ...] = ()
+    sizes: tuple[int | None, ...] = ()
 
 
 def compile_graph(
@@ -411,6 +413,8 @@ def _entry_spec(compiled: Compiled, call: CallSpec, meta: dict[str, Any]) -> Ent
         out=call.out,
         positional_out=call.positional_out,
         inplace_ok=meta.get("in place", False),
+        numbers=call.numbers,
+        sizes=call.sizes,
     )
 
 

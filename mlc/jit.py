@@ -26,7 +26,7 @@ from .errors import ArgumentError, MlcError
 from .forks import free_after_fork
 from .lowered import CacheInfo, CacheRow, Lowered
 from .ops.op import CURRENT
-from .resizing import lists_may_be_full, run_again
+from .resizing import lists_may_be_full, put_forward, run_again
 from .runtime.collector import collector_held_back
 from .runtime.native_call import callable_type, first_signature, install, is_installed, prepare
 from .specialization import (
@@ -179,6 +179,8 @@ class _Jitted:
         check_apart(entry.traced.refills, self._parameters.function, args, kwargs)
         try:
             result = entry.run(arrays, place, sources)
+            if entry.guarded is not None and not entry.guarded.is_admitted:
+                put_forward(self, signature, entry)
         except Exception as problem:
             if entry.traced.sizes is None and not isinstance(problem, ListsFullError):
                 raise
@@ -281,11 +283,11 @@ class _Jitted:
         refuse_on_a_card(self, traced)
         is_direct = not (debug or traced.draws or traced.refills)
         is_native, call = self._target == "cpu" and is_direct, None
-        if is_native and traced.sizes is not None and traced.outputs:
-            call = CallSpec(returns="list", out="never")  # Python looks at what the data chose
-        elif is_native and not lists_may_be_full(traced):
+        if is_native:
             traced = in_memory_order(copies_computed(traced)) if schedule is None else traced
             call = native_call(traced, keys, names, (*args, *kwargs.values()), self._parameters)
+            if lists_may_be_full(traced) and not (call and call.numbers):
+                call = None
         elif schedule is None and self._target not in DEVICE_TARGETS:
             traced = in_memory_order(traced)
         if not traced.outputs:

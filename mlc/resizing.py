@@ -81,9 +81,10 @@ def run_resized(
             sizes = chosen_sizes(jitted, signature, args, kwargs)
             if entry.traced.sizes is None or sizes == entry.traced.sizes.expected:
                 raise problem
-        entry = for_any_sizes(jitted, signature, args, kwargs) or jitted._compile(
-            signature, args, kwargs, sizes
-        )
+        found = for_any_sizes(jitted, signature, args, kwargs)
+        entry = found or jitted._compile(signature, args, kwargs, sizes)
+        if found is None:
+            put_forward(jitted, signature, entry)
         if jitted._by_value:  # numbers may have become static
             signature, arrays = jitted._signature(args, kwargs)
         try:
@@ -97,14 +98,25 @@ def run_resized(
 def for_any_sizes(jitted: Any, signature: Any, args: Any, kwargs: Any) -> Specialization | None:
     """Code for whatever sizes the data choose, where a call has chosen others than the one before;
     None where there has to be code for each."""
-    if jitted._target != "cpu" or signature in jitted._for_each_size or jitted._by_value:
+    if signature in jitted._for_each_size:
         return None
-    try:
-        found: Specialization = jitted._compile(signature, args, kwargs, ANY_SIZES)
-    except (Exception, ValuesWanted, AttributesWanted):
-        jitted._for_each_size.add(signature)
-        return None
-    return found
+    if jitted._target == "cpu" and not jitted._by_value:
+        try:
+            found: Specialization = jitted._compile(signature, args, kwargs, ANY_SIZES)
+        except (Exception, ValuesWanted, AttributesWanted):
+            pass
+        else:
+            return found
+    jitted._for_each_size.add(signature)
+    return None
+
+
+def put_forward(jitted: Any, signature: Any, entry: Specialization) -> None:
+    """Let native calls try ``entry`` alone of those for other sizes: they would compute for one
+    size after the other."""
+    for other in (*jitted._entries.get(signature, ()), entry):
+        if other.guarded is not None and other.traced.sizes is not None:
+            other.guarded.admit(other is entry)
 
 
 def chosen_sizes(jitted: Any, signature: Any, args: Any, kwargs: Any) -> tuple[int, ...]:

@@ -197,7 +197,7 @@ class Specialization:
         executable = None if self.compiled is None else self.compiled.executable
         if guards is None or executable is None or self.call is None or not self.is_final:
             return None
-        if not guards:
+        if not guards and self.traced.sizes is None:
             return executable.signature
         held = (*self.call.held, *guards)
         self.guarded = executable.called(executable.spec, self.call.statics, held)

@@ -157,6 +157,10 @@ class EntrySpec:
 
     ``returns``: the output itself (0-d ones as NumPy scalars), a tuple or list of them, None, or
     what the executable's ``unflatten(*outputs)`` returns.
+
+    The last of ``outputs``, one for each of ``numbers``, are integers of eight bytes at most that
+    are not returned: the call fits if each is as ``numbers`` says (None: any will do). ``sizes``
+    tells for each output which of them is its first size, None where that is as its shape says.
     """
 
     params: tuple[Param, ...]
@@ -170,14 +174,18 @@ class EntrySpec:
     out: Literal["never", "optional", "required"] = "optional"
     positional_out: bool = True
     inplace_ok: bool = False
+    numbers: tuple[int | None, ...] = ()
+    sizes: tuple[int | None, ...] = ()
 
     def __post_init__(self) -> None:
         if any(o.strides is not None and not o.is_dense for o in self.outputs):
             raise ValueError("outputs are C-contiguous, but for the order of their axes")
         if self.out == "required" and not self.outputs:
             raise ValueError("without outputs there is none to require")
-        if self.returns == "array" and len(self.outputs) != 1:
+        if self.returns == "array" and len(self.returned) != 1:
             raise ValueError("to return an array takes one output; use 'tuple'")
+        if self.numbers and self.out != "never":
+            raise ValueError("what may turn out not to fit is not written to arrays of the caller")
 
     def as_called(self, outputs: Sequence[np.ndarray[Any, Any]]) -> list[np.ndarray[Any, Any]]:
         """The arrays for ``outputs``, which are C-contiguous, with their axes in the order of the
@@ -187,6 +195,11 @@ class EntrySpec:
             o.view(s.numpy)[..., 0] if s.numpy.kind == "c" else o.transpose(s.places)
             for o, s in zip(outputs, self.outputs, strict=True)
         ]
+
+    @property
+    def returned(self) -> tuple[ArraySpec, ...]:
+        """The outputs that the caller gets."""
+        return self.outputs[: len(self.outputs) - len(self.numbers)]
 
     @property
     def leaves(self) -> list[Leaf]:

@@ -16,21 +16,24 @@ from __future__ import annotations
 
 from mlc.runtime.entry_arguments import ARGUMENTS_IR
 from mlc.runtime.entry_checks import CHECKS_IR
+from mlc.runtime.entry_looks import LOOKS_IR
 from mlc.runtime.entry_results import RESULTS_IR
 
 _ENTRY = """
 %signature = type { ptr, ptr, i64, i64, i64, i64, ptr, ptr, ptr, ptr, i64, i64, i64, ptr, ptr,
-  i64, i64, ptr, i64, ptr }
+  i64, i64, ptr, i64, ptr, i64, ptr }
 ; 0 next, 1 kernel, 2 params, 3 keywords, 4 outputs, 5 constants (counts), 6 params, 7 outputs,
 ; 8 constants, 9 names, 10 workspace class, 11 options, 12 result, 13 error, 14 unflatten,
-; 15 arguments, 16 nodes (counts), 17 nodes, 18 guards (a count), 19 guards; names: of each
-; argument (or null), then "out"
+; 15 arguments, 16 nodes (counts), 17 nodes, 18 guards (a count), 19 guards, 20 numbers (a count)
+; that the kernel writes after the outputs, 21 what they must be (see `mlc.runtime.entry_looks`);
+; names: of each argument (or null), then "out"
 %param = type { i32, i32, i32, i32, i64, ptr, ptr, i64, i64, ptr, i64, i64, i64,
-  i64, ptr }
+  i64, ptr, i64 }
 ; 0 kind, 1 rank, 2 flags, 3 type number, 4 byte order, 5 shape, 6 pairs of stride and mask or null,
 ; 7 first byte, 8 last byte, 9 static object or the type of NumPy's scalars, 10 layout,
 ; 11 whether its value follows that of the param before, in one buffer, 12 the least int that it
-; may be, 13 how far others may be above that, 14 the strides of an array to be made, null for C's
+; may be, 13 how far others may be above that, 14 the strides of an array to be made, null for C's,
+; 15 the first size of an output: 0 as the shape says, n what number n of those after them says
 %callable = type { i64, ptr, ptr, ptr, ptr, ptr, ptr }
 ; 2 entry, 3 slow callable, 4 dictionary, 5 weak references, 6 signatures
 %array = type { i64, ptr, ptr, i32, ptr, ptr, ptr, ptr, i32 }
@@ -160,15 +163,20 @@ entry:
   %made_new = icmp eq ptr %outs, null
   %n_constants_at = getelementptr %signature, ptr %s, i32 0, i32 5
   %n_constants = load i64, ptr %n_constants_at
-  ; One block on the stack: the buffers, the output objects, the values of scalars.
+  %n_numbers_at = getelementptr %signature, ptr %s, i32 0, i32 20
+  %n_numbers = load i64, ptr %n_numbers_at
+  ; One block on the stack: the buffers, the output objects, the values of scalars, the numbers.
   %in_and_const = add i64 %n_params, %n_constants
-  %n_buffers = add i64 %in_and_const, %n_outputs
+  %with_outputs = add i64 %in_and_const, %n_outputs
+  %n_buffers = add i64 %with_outputs, %n_numbers
   %with_objects = add i64 %n_buffers, %n_outputs
   %with_scalars = add i64 %with_objects, %n_params
-  %room = add i64 %with_scalars, 1
+  %with_numbers = add i64 %with_scalars, %n_numbers
+  %room = add i64 %with_numbers, 1
   %buffers = alloca i64, i64 %room, align 16
   %objects = getelementptr ptr, ptr %buffers, i64 %n_buffers
   %scalars = getelementptr ptr, ptr %buffers, i64 %with_objects
+  %numbers = getelementptr ptr, ptr %buffers, i64 %with_scalars
   %params_at = getelementptr %signature, ptr %s, i32 0, i32 6
   %params = load ptr, ptr %params_at
   %n_guards_at = getelementptr %signature, ptr %s, i32 0, i32 18
@@ -308,6 +316,8 @@ outputs:
   %out_buffers = getelementptr ptr, ptr %buffers, i64 %first_out_index
   %out_specs_at = getelementptr %signature, ptr %s, i32 0, i32 7
   %out_specs = load ptr, ptr %out_specs_at
+  %number_buffers = getelementptr ptr, ptr %out_buffers, i64 %n_outputs
+  call void @place_numbers(ptr %number_buffers, ptr %numbers, i64 %n_numbers)
   br i1 %made_new, label %make, label %given
 
 given:
@@ -468,11 +478,12 @@ report:
   ret ptr null
 
 finish:
-  %answer = call ptr @result(ptr %s, ptr %objects, ptr %out_specs, i64 %n_outputs, i1 %made_new)
+  %answer = call ptr @answer(ptr %s, ptr %objects, ptr %out_specs, i64 %n_outputs, i1 %made_new,
+    ptr %numbers, i64 %n_numbers)
   ret ptr %answer
 miss:
   ret ptr inttoptr (i64 1 to ptr)
 }
 """
 
-ENTRY_IR = _ENTRY + ARGUMENTS_IR + CHECKS_IR + RESULTS_IR
+ENTRY_IR = _ENTRY + ARGUMENTS_IR + CHECKS_IR + LOOKS_IR + RESULTS_IR

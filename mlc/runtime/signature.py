@@ -25,6 +25,7 @@ RETURN_ARRAY, RETURN_TUPLE, RETURN_LIST, RETURN_NONE, RETURN_CALL = 0, 1, 2, 3, 
 # Kinds of nodes. A signature with trees lists its arguments, then the children of the first tree,
 # those of the second, and so on; the nodes' objects are found in one walk.
 LEAF, TUPLE, LIST, DICT, NONE = 0, 1, 2, 3, 4
+ANY = -(1 << 63)  # in place of what a number must be
 
 _SCALARS = {
     ("bool", "bool"): BOOL,
@@ -72,6 +73,7 @@ class _Param(ctypes.Structure):
         ("least", ctypes.c_int64),
         ("span", ctypes.c_uint64),
         ("made", ctypes.c_void_p),
+        ("open", ctypes.c_int64),
     )
 
 
@@ -89,6 +91,8 @@ class _Signature(ctypes.Structure):
         ("nodes", ctypes.c_void_p),
         ("n_guards", ctypes.c_int64),
         ("guards", ctypes.c_void_p),
+        ("n_numbers", ctypes.c_int64),
+        ("numbers", ctypes.c_void_p),
     )
 
 
@@ -109,7 +113,7 @@ class Signature:
     same still, or equal as static values are, for a call to fit: (function or cell, the name of an
     attribute, its value), or (dict, key, the value there)."""
 
-    __slots__ = ("_kept", "_layouts", "_table")
+    __slots__ = ("_counts", "_kept", "_layouts", "_table")
 
     def __init__(
         self,
@@ -132,7 +136,11 @@ class Signature:
         params = [self._param(p, objects, 0) for p in spec.leaves]
         nodes = self._nodes(spec.params)
         guards = [_guard(*one) for one in held]
-        outputs = [self._param(o, objects, _WRITEABLE) for o in spec.outputs]
+        outputs = [self._param(o, objects, _WRITEABLE) for o in spec.returned]
+        for output, number in zip(outputs, spec.sizes):
+            output.open = 0 if number is None else number + 1
+        self._counts = len(params), len(spec.params)
+        numbers = [ANY if n is None else n for n in spec.numbers]
         self._table = _Signature(
             kernel=kernel,
             n_params=len(params),
@@ -153,6 +161,8 @@ class Signature:
             nodes=self._array((_Node * len(nodes))(*nodes)),
             n_guards=len(guards),
             guards=self._array((_Guard * len(guards))(*guards)),
+            n_numbers=len(numbers),
+            numbers=self._array((ctypes.c_int64 * len(numbers))(*numbers)),
         )
 
     @property
@@ -163,6 +173,16 @@ class Signature:
     def follow(self, address: int) -> None:
         """Let the signature at ``address`` (0: none) be tried when this one does not fit."""
         self._table.next = address
+
+    @property
+    def is_admitted(self) -> bool:
+        """Whether calls may fit."""
+        return bool(self._table.n_params >= 0)
+
+    def admit(self, calls: bool) -> None:
+        """Whether calls may fit. One that runs goes on."""
+        table, (params, arguments) = self._table, self._counts
+        table.n_params, table.n_arguments = (params, arguments) if calls else (-1, -1)
 
     def _array(self, array: Any) -> int:
         self._kept.append(array)
@@ -299,7 +319,7 @@ def workspace_class(nbytes: int) -> int:
 
 
 def _options(spec: EntrySpec) -> int:
-    may = spec.out != "never" and bool(spec.outputs)
+    may = spec.out != "never" and bool(spec.returned)
     return (
         (RELEASE_GIL if spec.release_gil else 0)
         | (OUT_ALLOWED if may else 0)

@@ -15,6 +15,7 @@ _NUMPY_SLOTS = {
     "PyArray_Type": 2,
     "PyArray_DescrFromType": 45,
     "PyArray_Return": 76,
+    "PyArray_Resize": 80,
     "PyArray_New": 93,
     "PyArray_NewFromDescr": 94,
     "PyArray_Zeros": 183,

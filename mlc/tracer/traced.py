@@ -214,7 +214,7 @@ def traced_results(
     """
     leaves, structure = _flattened(returned, trace)
     outputs = _Outputs(trace, inputs, numbers)
-    results = tuple([outputs.result(leaf) for leaf in leaves])
+    results = outputs.with_sizes([outputs.result(leaf) for leaf in leaves])
     writes = tuple(outputs.writes(arguments))
     failure = None
     if trace.errors:
@@ -222,7 +222,7 @@ def traced_results(
         failure = Failure(place, tuple(error for _, error in trace.errors.values()))
     counted = None
     if trace.rooms is not None and trace.rooms.counts:
-        places = tuple(outputs.place(count) for count in trace.rooms.counts)
+        places = tuple(outputs.apart(count) for count in trace.rooms.counts)
         counted = Sizes(places, trace.rooms.sizes[: len(places)])
     drawn = trace.draws.drawn(outputs.current)
     return Traced(
@@ -269,6 +269,10 @@ class _Outputs:
         """The number of ``tensor`` among the outputs."""
         return self.places.setdefault(tensor, len(self.places))
 
+    def apart(self, tensor: Tensor) -> int:
+        """The number of an output for ``tensor`` that the caller does not get."""
+        return self.place(_copied(tensor) if tensor in self.places else tensor)
+
     def result(self, value: Any) -> Result:
         """How the caller gets ``value``."""
         found = self._found(solid(known(value)))
@@ -311,12 +315,23 @@ class _Outputs:
         """``tensor``, whose sizes the data choose."""
         from .open_lengths import number_of
 
-        number = lambda size: self.current(number_of(size, self.trace))
-        sizes = tuple(number(n) if isinstance(n, Extent) else None for n in tensor.shape)
+        sizes = tuple(
+            number_of(n, self.trace) if isinstance(n, Extent) else None for n in tensor.shape
+        )
         from ..ops.closing import closed
 
         whole = closed(self.trace.wrap(tensor), fill=0)
         return Result("open", (self.current(whole), sizes))
+
+    def with_sizes(self, results: list[Result]) -> tuple[Result, ...]:
+        """The results, with numbers of outputs for sizes: those come after what the caller gets."""
+        number = lambda size: None if size is None else self.current(size)
+        return tuple(
+            replace(r, value=(r.value[0], tuple(map(number, r.value[1]))))
+            if r.kind == "open"
+            else r
+            for r in results
+        )
 
     def held(self, held: Any) -> ListResult | RowsResult | TableResult:
         """A list, dict or set that is held in arrays."""
