@@ -107,13 +107,25 @@ def _part(function: Any, args: Arguments, kwargs: Options) -> Any:
 def _nan_to_num(function: Any, args: Arguments, kwargs: Options) -> Any:
     """With ``copy=False`` the array is changed, and returned."""
     copy = args[1] if len(args) > 1 else kwargs.get("copy", True)
-    if copy or not hasattr(type(args[0]), "_cell"):
+    if copy or not _is_array(args[0]):
         return None
     if args[0]._is_scalar():
         raise ValueError("Unable to avoid copy while creating an array as requested.")
     found = function(args[0], True, *args[2:], **{k: v for k, v in kwargs.items() if k != "copy"})
     args[0][...] = found
     return (args[0] if args[0].shape else args[0][()],)
+
+
+def _astype(function: Any, args: Arguments, kwargs: Options) -> Any:
+    """np.astype with ``copy=False``: the method says whether there is anything to convert."""
+    if kwargs.get("copy", True) or len(args) != 2 or not _is_array(args[0]):
+        return None
+    return (args[0].astype(args[1], copy=False),)
+
+
+def _is_array(value: Any) -> bool:
+    """Whether ``value`` is a traced array, real or complex."""
+    return hasattr(type(value), "_cell") or hasattr(type(value), "_pair")
 
 
 def _meshgrid(function: Any, args: Arguments, kwargs: Options) -> Any:
@@ -152,9 +164,10 @@ RETURNED: dict[Any, Callable[..., Any]] = {
     np.nan_to_num: _nan_to_num,
     np.meshgrid: _meshgrid,
     **({np.unstack: _unstacked} if hasattr(np, "unstack") else {}),
+    **({np.astype: _astype} if hasattr(np, "astype") else {}),
 }
 # Of complex elements too.
-UNCHANGED = frozenset({np.einsum, np.diff, np.linalg.matrix_power})
+UNCHANGED = {np.einsum, np.diff, np.linalg.matrix_power, np.nan_to_num, getattr(np, "astype", None)}
 
 
 def own(found: Any, args: Any = ()) -> Any:

@@ -33,7 +33,8 @@ GROUPS: dict[str, Callable[[Any], Any]] = {
         np.einsum("ij,kj->ik", a, a.conj()), np.einsum("ij,ij,ij->j", a, a, a.real),
         np.convolve(a[0], a[1]), np.correlate(a[0], a[1], "full"),
         np.correlate(a[0].real, a[1], "full"), np.linalg.multi_dot([a, a.T, a]), np.cov(a),
-        np.corrcoef(a), np.polyval([1, 2j, 3], a), np.vander(a[0]),
+        np.corrcoef(a), np.polyval([1, 2j, 3], a), np.polyval(np.poly1d([1, 2, 3]), a),
+        np.polyval(a[0], [1, 2]), np.vander(a[0]),
     ),
     "polynomials": lambda a: (
         np.polyadd(a[0], [1, 2]), np.polysub([0.5], a[0]), np.polymul(a[0], a[1, :2]),

@@ -48,6 +48,7 @@ GROUPS: dict[str, Callable[[Any], Any]] = {
         np.intersect1d(a[0], a[1]), np.setdiff1d(a[0], a[1]), np.setxor1d(a[0], a[1]),
         np.union1d(a[0], a[1].real), np.isin(a.real, a[1]),
         np.setdiff1d(a[0], a[1], assume_unique=True),
+        np.intersect1d(a, a[:0], return_indices=True)[2],
     ),
     "sinc": lambda a: (np.sinc(a), np.sinc(a * 0)),
 }  # fmt: skip

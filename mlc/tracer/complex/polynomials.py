@@ -25,7 +25,9 @@ def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
 @stands_for(np.polyval)
 def polyval(p: Any, x: Any) -> Any:
     """np.polyval, by Horner's rule."""
-    p = np.asarray(p) if isinstance(p, (list, tuple)) else p
+    if isinstance(p, (list, tuple, np.poly1d)):  # whose coefficients are in rising order by place
+        p = np.asarray(p)
+    x = np.asarray(x) if isinstance(x, (list, tuple)) else x
     found = np.zeros_like(x) if hasattr(x, "shape") else 0
     for n in range(np.shape(p)[0]):
         found = found * x + p[n]

@@ -140,6 +140,8 @@ def intersect1d(ar1: Any, ar2: Any, assume_unique: bool = False, return_indices:
     if return_indices:
         found = _distinct(left, isin(left, right), True, size, fill_value)
         values, first, _, counts = found
+        if not right.shape[0]:
+            return values, first, np.zeros_like(first)
         alike = values[:, None] == right
         return values, first, np.where(counts > 0, np.argmax(alike, axis=1), 0)
     return _distinct(left, isin(left, right), True, size, fill_value)[0]
