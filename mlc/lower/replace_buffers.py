@@ -30,16 +30,21 @@ from ..records import dataclass, replace
 @dataclass(frozen=True, eq=False)
 class Place:
     """Where the elements of a buffer are now: at the old indices of ``buffer``, without the first
-    ``cut`` of them, which are zero, with ``before`` and ``after`` around them."""
+    ``cut`` of them, which are zero, and from ``start`` on along the first of the others, with
+    ``before`` and ``after`` around them."""
 
     buffer: Buffer
     before: tuple[Expr, ...] = ()
     after: tuple[Expr, ...] = ()
     cut: int = 0
+    start: Expr | None = None
 
     def indices(self, indices: tuple[Expr, ...]) -> tuple[Expr, ...]:
         """The indices for those of the old buffer."""
-        return (*self.before, *indices[self.cut :], *self.after)
+        kept = indices[self.cut :]
+        if self.start is not None:
+            kept = (kept[0] + self.start, *kept[1:])
+        return (*self.before, *kept, *self.after)
 
 
 def is_replaceable(stmt: Stmt, places: Mapping[Buffer, Place]) -> bool:

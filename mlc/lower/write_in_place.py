@@ -85,15 +85,18 @@ def _place(
     while isinstance(body, Allocate):
         body = body.body
     cut = next((d for d, extent in enumerate(row.shape) if extent > 1), 0)
-    kept = row.ndim - cut
-    if not isinstance(body, Seq) or row.shape[cut:] != result.shape[result.ndim - kept :]:
+    outer = result.ndim - (row.ndim - cut)  # axes of the result that rows have not
+    if not isinstance(body, Seq) or outer < 0:
+        return None
+    several = row.shape[cut] < result.shape[outer]  # rows of those that lie one behind the other
+    if row.shape[cut + several :] != result.shape[outer + several :]:
         return None
     first = next((n for n, s in enumerate(body.stmts) if _stores(s, result)), None)
     if first is None or len(_stores(program.body, result)) != sum(
         len(_stores(s, result)) for s in body.stmts
     ):
         return None
-    bases = []
+    starts: list[tuple[Expr, ...]] = []
     for stmt in body.stmts[first:]:
         for part in walk(stmt):
             read = [n for e in expressions_of(part) for n in loads_of(e) if n.source is row]
@@ -101,22 +104,32 @@ def _place(
                 if read or isinstance(part, Store) and part.buffer is row:
                     return None
                 continue
-            base = part.indices[: result.ndim - kept]
-            if not all(_same(n.indices[cut:], part.indices[result.ndim - kept :]) for n in read):
+            after = part.indices[outer + several :]
+            if not all(_same(n.indices[cut + several :], after) for n in read):
                 return None
-            bases.append(base)
-    if any(not _same(base, bases[0]) for base in bases) or not _is_own(loops, bases[0], result):
+            base = part.indices[:outer]
+            if several:
+                moved = [simplify(part.indices[outer] - n.indices[cut]) for n in read]
+                starts += [(*base, by) for by in moved] or [()]
+            else:
+                starts.append(base)
+    if any(len(start) != outer + several or not _same(start, starts[0]) for start in starts):
         return None
-    return Place(result, bases[0], cut=cut)
+    if not _is_own(loops, starts[0], result, row.shape[cut] if several else 1):
+        return None
+    base, start = starts[0][:outer], starts[0][-1] if several else None
+    return Place(result, base, cut=cut, start=start)
 
 
-def _is_own(loops: tuple[For, ...], base: tuple[Expr, ...], result: Buffer) -> bool:
-    """Whether each iteration of ``loops`` has the rows of ``result`` at ``base`` for itself: there
-    are as many of either, and all of the result is written."""
-    used: set[Var] = {v for index in base for v in variables_of(index)}
+def _is_own(loops: tuple[For, ...], start: tuple[Expr, ...], result: Buffer, rows: int) -> bool:
+    """Whether each iteration of ``loops`` has for itself what lies at ``start`` in ``result``, or
+    the ``rows`` that begin there: there are as many of either, and all of the result is written."""
+    used: set[Var] = {v for index in start for v in variables_of(index)}
     moving = {loop.var for loop in loops if loop.extent > 1}
-    rows = prod(result.shape[: len(base)])
-    return moving <= used <= {f.var for f in loops} and rows == prod(f.extent for f in loops)
+    parts = prod(result.shape[: len(start)]) / rows
+    if rows > 1 and not any(_same((start[-1],), (f.var * rows,)) for f in loops):
+        return False
+    return moving <= used <= {f.var for f in loops} and parts == prod(f.extent for f in loops)
 
 
 def _same(left: tuple[Expr, ...], right: tuple[Expr, ...]) -> bool:

@@ -45,6 +45,11 @@ class Tiling:
     order: tuple[int, ...] | None = None
     together: tuple[tuple[int, int], ...] = ()
 
+    def depth(self, nest: int) -> int:
+        """How many loops around that number ``nest`` shares with others."""
+        within = any(start <= nest < stop for start, stop in self.together)
+        return len(self.sizes) + (1 if within and self.sizes[-1] > 1 else 0)
+
 
 def create_program(
     name: str,

@@ -78,7 +78,10 @@ def test_what_rows_hold(function, shape, dtype) -> None:
 def test_a_row_is_kept_in_the_result() -> None:
     x = np.random.default_rng(6).standard_normal((9, ROW)).astype(np.float32)
     assert longest_row(mlc.jit(softmax), x) < x[0].nbytes
+    several = np.random.default_rng(6).standard_normal((6, 60, 1024)).astype(np.float32)
+    assert longest_row(mlc.jit(softmax), several) < several[0, 0].nbytes
     for function in (backwards, shifted, narrowed):
+        assert longest_row(mlc.jit(function), several) >= several[0, 0].nbytes, function.__name__
         assert longest_row(mlc.jit(function), x) >= x[0].nbytes, function.__name__
 
 

@@ -4,7 +4,9 @@ A loop that walks through memory asks some way ahead, along each of the rows tha
 side; processors do so themselves, but later and less far. Where a row is read several times, such
 as by a mean and then by a variance, its readers ask for the next row, a share of it each: while
 they are busy with what is in the cache, memory is not idle. Where the second cache is large, the
-first of them asks for all of it, in order, and it waits there.
+first of them asks for all of it, in order, and it waits there. Processors that see rows coming are
+asked for arrays in main memory alone, or by what computes long chains, such as those of exp: that
+has time to ask for the next rows, while a quick fold of them would wait.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 from ...ir.affine import as_sum
-from ...ir.expr import Apply, Expr, Load, Var, const
+from ...ir.expr import Expr, Load, Var, const
 from ...ir.program import (
     Accumulate,
     Block,
@@ -26,14 +28,13 @@ from ...ir.program import (
     writes_of,
 )
 from ...ir.program import walk as walked
-from ...ir.rewrite import postorder, substitute, variables_of
-from ...ir.scalar import SCALAR_FNS
+from ...ir.rewrite import substitute, variables_of
 from ...ir.simplify import simplify
 from ...records import dataclass
 from ..schedule import Schedule
 from ..step import loops_around
 from .machine import LARGE_L2, LINE_BYTES, Machine
-from .vectors import FUNCTION
+from .vectors import is_long
 
 AHEAD_BYTES = 8192
 MOVING = (LoopKind.SERIAL, LoopKind.PARALLEL)
@@ -61,22 +62,28 @@ def read_ahead(s: Schedule, machine: Machine) -> None:
     """Let the blocks of ``s`` ask early for what they read of arrays that no cache near the
     processor holds. Loops must be as they will be run."""
     written = {b for block in blocks_of(s.program.body) for b, _ in writes_of(block.body)}
-    near = max(machine.past_bytes, machine.l2) if machine.looks_ahead else machine.l2
     large = {
         b
         for b in s.program.params
-        if b not in written and b.scope is Scope.GLOBAL and b.size * b.dtype.itemsize > near
+        if b not in written and b.scope is Scope.GLOBAL and _bytes(b) > machine.l2
     }
+    far = max(machine.past_bytes, machine.l2) if machine.looks_ahead else machine.l2
     readers: list[_Reader] = []
     if large:
         for block in blocks_of(s.program.body):
             loops = loops_around(s.program, block.name)
             readers += [r for b in large if (r := _reader(block, loops, b)) is not None]
+    paced = {r.buffer for r in readers if _has_time(r, machine)}
+    readers = [r for r in readers if r.buffer in paced or _bytes(r.buffer) > far]
     for buffer in dict.fromkeys(r.buffer for r in readers):
         own = [r for r in readers if r.buffer is buffer]
         together = all(r.side == 1 for r in own)
         for group in [own] if together else [[r] for r in own]:
             _ask_early(s, group, machine)
+
+
+def _bytes(buffer: Buffer) -> int:
+    return buffer.size * buffer.dtype.itemsize
 
 
 def _ask_early(s: Schedule, readers: list[_Reader], machine: Machine) -> None:
@@ -91,8 +98,9 @@ def _ask_early(s: Schedule, readers: list[_Reader], machine: Machine) -> None:
             if reader.meets and not reader.is_quick and not reader.is_long:
                 s.prefetch(reader.block, reader.buffer, reader.loop, reader.meets, in_order=True)
         return
-    if machine.l2 >= LARGE_L2:
-        readers = [next((r for r in readers if _has_time(r, machine)), readers[0])]
+    timely = next((r for r in readers if _has_time(r, machine)), None)
+    if machine.l2 >= LARGE_L2 or (machine.looks_ahead and timely is not None):
+        readers = [timely or readers[0]]
     ahead, parts = AHEAD_BYTES, len(readers)
     if _has_time(readers[0], machine):
         ahead = max(ahead, _row_bytes(readers[0]))
@@ -143,21 +151,19 @@ def _reader(block: Block, loops: list[For], buffer: Buffer) -> _Reader | None:
     if steps[walk] != run or run * size < LINE_BYTES or rows * run * size > MOST_BYTES:
         return None
     around = tuple((v, steps[v] * size) for v, _ in moving[:-1])
-    pace = _is_long(block), _is_quick(block)
+    pace = _computes(block), _is_quick(block)
     whole = side and side[0][1] == run * extent
     meets = rows * extent if whole else 0
     return _Reader(block.name, buffer, walk, rows * run * size, around, rows, meets, *pace)
 
 
-def _is_long(block: Block) -> bool:
-    roots = [expr for stmt in walked(block.body) for expr in expressions_of(stmt)]
-    nodes = {node for root in roots for node in postorder(root)}
-    return any(isinstance(n, Apply) and SCALAR_FNS[n.fn].cost >= FUNCTION for n in nodes)
+def _computes(block: Block) -> bool:
+    return is_long(expr for stmt in walked(block.body) for expr in expressions_of(stmt))
 
 
 def _is_quick(block: Block) -> bool:
     folds = [s for s in walked(block.body) if isinstance(s, Accumulate)]
-    return bool(folds) and all(s.combiner.fn for s in folds) and not _is_long(block)
+    return bool(folds) and all(s.combiner.fn for s in folds) and not _computes(block)
 
 
 def _steps(node: Load, block: Block, loops: list[For]) -> tuple[dict[Var, int], int] | None:

@@ -85,9 +85,7 @@ def default_schedule(
         plan, tile, main = _plan(list(nests), shared, machine)
     made = [t for nest in (*plan.before, *plan.nests) for t in nest.tensors if id(t) not in kept]
     early = {id(t) for nest in plan.before if nest not in plan.parts for t in nest.tensors}
-    for (
-        nest
-    ) in plan.nests:  # the parts of one reduction are indexed alike: all whole, or all by tile
+    for nest in plan.nests:  # parts of one reduction are indexed alike: all whole, or all by tile
         if kept.intersection(map(id, nest.tensors)):
             early.update(map(id, nest.tensors))
     tiles = plan.tiling.sizes
@@ -118,7 +116,7 @@ def default_schedule(
             at_once = steps_at_once(nest, roles, tile, machine) if roles is not None else None
             runs = schedule_tile(s, block, nest, depth, tile, at_once)
         elif depth:
-            _schedule_inside(s, block, nest, depth, machine)
+            _schedule_inside(s, block, nest, plan.tiling.depth(n), machine)
         else:
             _schedule_alone(s, block, nest, machine)
     copies = dict(zip(names, plan.before, strict=False))
@@ -146,16 +144,16 @@ def default_schedule(
                 _schedule_part(s, block, nest, names[first], columns, chosen, machine)
         _parallel(s, chosen, total)  # last: each step asks anew whether threads race
     if tile is None and blocked is None and not plan.ways:
-        if depth and len(plan.nests) > 1 and any(map(reduce_axes, plan.nests)):
+        if depth and any(map(reduce_axes, plan.nests)):
             from .joined_folds import join_folds
 
-            join_folds(s, names[first:], plan.nests, depth, machine)
+            join_folds(s, names[first:], plan.nests, plan.tiling, machine)
         if any(b.size * b.dtype.itemsize > machine.l2 for b in s.program.params):
             from .ahead import read_ahead
 
             read_ahead(s, machine)
-    total = sum(_nanoseconds(nest, machine) for nest in (*plan.before, *plan.nests))
-    return Scheduled(s.program, scratch, s, total)
+    cost = sum(_nanoseconds(nest, machine) for nest in (*plan.before, *plan.nests))
+    return Scheduled(s.program, scratch, s, cost)
 
 
 def _schedule_before(s: Schedule, name: str, nest: Nest, machine: Machine) -> None:
@@ -342,7 +340,11 @@ def _plan(
         return _Plan(before, out, Tiling((1,) * (shared - 1) + (columns,))), None, None
     if single and reduce_axes(nests[0]):
         shared = _rows(out[0], nests[0])
-    return _Plan(before, out, Tiling((1,) * shared)), None, None
+    if single or not any(map(reduce_axes, out)):
+        return _Plan(before, out, Tiling((1,) * shared)), None, None
+    from .row_turns import rows_in_turn
+
+    return _Plan(before, out, rows_in_turn(out, shared, machine)), None, None
 
 
 def _columns(nests: list[Nest], shared: int, machine: Machine) -> int:
@@ -449,13 +451,13 @@ def _schedule_in_rows(
     s: Schedule, name: str, nest: Nest, number: int, plan: RowBlocks, machine: Machine
 ) -> None:
     """Nest ``number`` of a kernel that runs by blocks of rows."""
-    from .row_blocks import inner_depth, schedule_row_block
+    from .row_blocks import schedule_row_block
 
     tile = plan.tiles.get(nest)
     if tile is not None:
         schedule_row_block(s, name, nest, len(plan.tiling.sizes), tile, machine)
     else:
-        _schedule_inside(s, name, nest, inner_depth(plan, number), machine, beside=True)
+        _schedule_inside(s, name, nest, plan.tiling.depth(number), machine, beside=True)
 
 
 def _share_out(
@@ -473,7 +475,8 @@ def _share_out(
     order = plan.tiling.order or tuple(range(len(sizes)))
     whole = [sizes[d] == 1 for d in order] + [False] * added
     loops = list(zip(s.loops(name)[: len(whole)], whole, strict=True))
-    while len(loops) > 1 and loops[0][1] and loops[1][1] and _few(s, loops[0][0], machine):
+    few = 4 * machine.threads
+    while len(loops) > 1 and loops[0][1] and loops[1][1] and extent_of(s, loops[0][0]) < few:
         loops[:2] = [(s.fuse(loops[0][0], loops[1][0]), True)]
     enough = machine.threads if plan.is_even else 2 * machine.threads
     candidates = [var for var, _ in loops if extent_of(s, var) >= enough]
@@ -488,12 +491,7 @@ def _share_out(
     return chosen, total / outside
 
 
-def _few(s: Schedule, loop: Var, machine: Machine) -> bool:
-    return extent_of(s, loop) < 4 * machine.threads
-
-
 def _parallel(s: Schedule, loop: Var, total_ns: float) -> None:
     extent = extent_of(s, loop)
-    if extent < 2 or total_ns < 2 * TASK_NS:
-        return
-    s.parallel(loop, grain=max(int(TASK_NS * extent / total_ns), 1))
+    if extent > 1 and total_ns >= 2 * TASK_NS:
+        s.parallel(loop, grain=max(int(TASK_NS * extent / total_ns), 1))

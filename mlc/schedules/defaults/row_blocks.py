@@ -32,6 +32,7 @@ from .contraction import (
     unroll_steps,
 )
 from .machine import Machine
+from .row_turns import turns
 from .vectors import extent_of, private_loops, split_roles
 
 MOST_ROWS = 64
@@ -87,11 +88,11 @@ def plan_row_blocks(
         elif not packing and nest.compute.axes[shared - 1].extent >= FEW_PACK_ROWS:
             *packing, main = _lines(nest, roles, tile, shared, made, machine)
         before.extend(packing)
-        together += _in_turn(out, start, shared)
+        together += _in_turn(out, start, shared, machine)
         out.append(main)
         tiles[main] = tile
         start = len(out)
-    together += _in_turn(out, start, shared)
+    together += _in_turn(out, start, shared, machine)
     rows = _rows(nests, shared, max(tiles.values(), key=lambda t: t.rows), machine)
     tiling = Tiling((1,) * (shared - 1) + (rows,), together=tuple(together))
     batch = tuple(a.extent for a in nests[0].compute.axes[: shared - 1])
@@ -99,18 +100,10 @@ def plan_row_blocks(
     return RowBlocks(before, out, tiles, tiling, parts)
 
 
-def _in_turn(nests: list[Nest], start: int, shared: int) -> list[tuple[int, int]]:
-    """Which of the ``nests`` from ``start`` on take rows in common loops: all of them; where rows
-    are short, those apart that fold what others have just stored, or wait for what others have
-    folded a whole row to. The next rows are under way meanwhile."""
-    apart, folded = [start], set[Tensor]()
-    for position, nest in enumerate(nests[start:], start):
-        stored = position > start and reduce_axes(nest) and not reduce_axes(nests[position - 1])
-        if stored or not folded.isdisjoint(n.source for n in loads_in(nest)):
-            apart.append(position)
-            folded.clear()
-        if reduce_axes(nest):
-            folded.update(t for t in nest.tensors if prod(t.shape[shared:]) == 1)
+def _in_turn(nests: list[Nest], start: int, shared: int, machine: Machine) -> list[tuple[int, int]]:
+    """Which of the ``nests`` from ``start`` on take rows in common loops: all of them; in turns
+    where rows are short."""
+    apart = turns(nests, start, shared, machine)
     made = [t for nest in nests[start:] for t in nest.tensors]
     if max((_row_bytes(t, shared) for t in made), default=0) > SHORT_BYTES:
         apart = [start]
@@ -253,10 +246,3 @@ def _steps_at_once(extents: list[int], nest: Nest, tile: Tile, machine: Machine)
     most = machine.l1 * 2 // 3 // each
     fits = [n for n in range(min(most, first), 0, -1) if first % n == 0]
     return fits[0] if fits and fits[0] * prod(inner) >= FEW_STEPS else first
-
-
-def inner_depth(plan: RowBlocks, position: int) -> int:
-    """How many loops around nest number ``position`` are shared with others."""
-    depth = len(plan.tiling.sizes)
-    within = any(start <= position < stop for start, stop in plan.tiling.together)
-    return depth + (1 if within and plan.tiling.sizes[-1] > 1 else 0)

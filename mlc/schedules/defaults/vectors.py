@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from math import prod
 
 from ...ir.expr import Apply, Axis, Const, Expr, Load, Var
@@ -48,6 +48,12 @@ def together_for(nest: Nest, extent: int, lanes: int, machine: Machine) -> int:
     is_short = sum(costs) <= 3 * FUNCTION
     wish = 4 if is_short or machine.registers <= FEW_REGISTERS else 2
     return max(min(wish, extent // (4 * lanes)), 1)
+
+
+def is_long(roots: Iterable[Expr]) -> bool:
+    """Whether ``roots`` compute long chains of operations, such as those of exp."""
+    nodes = {node for root in roots for node in postorder(root)}
+    return any(isinstance(n, Apply) and SCALAR_FNS[n.fn].cost >= FUNCTION for n in nodes)
 
 
 def private_loops(s: Schedule, block: Block, shared: int) -> list[Var]:
