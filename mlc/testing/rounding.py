@@ -10,6 +10,7 @@ shows which results are steady, and how much the others move.
 from __future__ import annotations
 
 import inspect
+import math
 import operator
 import types
 from collections.abc import Callable, Sequence
@@ -68,6 +69,9 @@ NORMWISE = frozenset({
     "solve", "inv", "det", "lstsq", "svd", "cond", "svdvals", "eigvalsh", "eigh", "qr", "pinv",
     "slogdet", "cholesky", "polyfit",
 })  # fmt: skip
+_OF_PRODUCTS = frozenset(
+    {"dot", "vdot", "matmul", "inner", "tensordot", "vecdot", "matvec", "vecmat"}
+)
 COMPUTED_EDGES = frozenset({"mean", "linear_ramp"})  # modes of np.pad that round
 MAGNITUDES = frozenset({"abs", "absolute", "sign"})  # of complex numbers, which round
 POWERS = frozenset({"power", "float_power", "pow"})
@@ -194,14 +198,16 @@ class Shaker:
         made = np.where(wrong, others, result)
         return made if isinstance(result, np.ndarray) else made[()]
 
-    def of_whole_numbers(self, operands: Sequence[Any], result: Any) -> Any:
-        """``result``, a sum in floating point of whole numbers so large that they are rounded."""
+    def of_whole_numbers(self, operands: Sequence[Any], result: Any, name: str) -> Any:
+        """``result``, a sum in floating point of whole numbers, or of products of them, so large
+        that they are rounded."""
         if not isinstance(result, (np.ndarray, np.generic)) or not is_inexact(result.dtype):
             return result
         found = [np.asarray(a) for a in operands if isinstance(a, (np.ndarray, np.generic))]
         if not found or any(a.dtype.kind not in "iu" for a in found):
             return result
-        largest = max((abs(int(v)) for a in found if a.size for v in (a.min(), a.max())), default=0)
+        each = [max(abs(int(a.min())), abs(int(a.max()))) for a in found if a.size]
+        largest = math.prod(each) if name in _OF_PRODUCTS else max(each, default=0)
         kept = limits(np.dtype(result.dtype))
         is_exact = largest * max(a.size for a in found) * kept.eps <= 1
         eps = np.finfo(float).eps if is_exact else max(kept.eps, np.finfo(float).eps)
@@ -245,6 +251,7 @@ class Shaker:
         found = _theirs(getattr(operator, name), one, two)
         if name == "matmul":
             found = self.any_order((one, two), found)
+            found = self.of_whole_numbers((one, two), found, name)
             found = times_zero((one, two), found) if self.meets else found
         if self.meets and name in DIFFERENCES:
             found = cancelled(name, one, two, found, self.unit)
@@ -313,7 +320,7 @@ class Shaker:
             if widened is not None:
                 return self.value(widened)
             result = scattered(function, args, kwargs, result, self.source)
-            result = self.of_whole_numbers((owner, *args), result)
+            result = self.of_whole_numbers((owner, *args), result, name)
         if name in PARTITIONS:
             return parts_shuffled(owner, args, kwargs, result, self.source, self.meets)
         if name == "searchsorted" and not _is_sorted(owner if len(args) == 1 else args[0]):

@@ -423,6 +423,16 @@ def test_sums_of_large_whole_numbers_are_rounded_as_they_are_kept() -> None:
     assert kind(np.array([11, 2**20, 0, -(2**20), -11])) == "different"
 
 
+@pytest.mark.parametrize("product", ["x @ y", "np.dot(x, y)"])
+def test_products_of_large_whole_numbers_round(product: str) -> None:
+    """Those of uint64 and int64 are of float64."""
+    function = defined(f"def program(x, y):\n    return {product}\n")
+    near, moved = (lambda s: shaken(function, s)), (lambda x, y: function(x, y) + 48)
+    for largest, kind in ((2**64 - 2, "same"), (2**54, "same"), (2**20, "different")):
+        x, y = np.array([largest, largest, 3], np.uint64), np.array([8, -8, 3])
+        assert compare(moved, function, near, (x, y)).kind == kind
+
+
 @pytest.mark.parametrize(
     ("text", "kind"),
     [
