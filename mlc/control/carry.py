@@ -13,6 +13,7 @@ from typing import Any
 
 from ..errors import HostStateError
 from ..ops.moving import inside_loop
+from ..records import replace
 from ..tracer import tree
 from ..tracer.chosen import coded
 from ..tracer.grown import is_arrays, rows_wanted
@@ -82,6 +83,8 @@ def _weigh(state: State) -> None:
 
 def _carry(state: State, bodies: Sequence[Callable[[], None]]) -> Carried:
     hosts = HostState(*bodies)
+    if known := _findings().changes_in(state, bodies, hosts):
+        state = replace(wider(state, known), is_wider=state.is_wider)
     between, same = None, True
     strayed: list[tuple[str, Any]] = []
     moved: list[Any] = []
@@ -124,6 +127,7 @@ def _carry(state: State, bodies: Sequence[Callable[[], None]]) -> Carried:
             return made
     hosts.undo()
     if not state.is_wider:
+        _findings().note_changes(state, bodies, changes)
         return carry(wider(state, changes), bodies)
     raise NotNative(
         f"{state.what} over traced values changes {changes[0][0]} in a function that it calls, "

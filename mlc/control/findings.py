@@ -26,7 +26,7 @@ from ..records import dataclass
 from ..tracer.complex.value import Complex
 from ..tracer.storage import Cell
 from ..tracer.tracer import Tracer
-from .host_changes import OURS, HostState, _content, attributes_of
+from .host_changes import OURS, HostState, _content, attributes_of, key_of
 from .plan import Plan, State, current
 from .values import is_carriable
 
@@ -60,6 +60,8 @@ class Findings:
     def __init__(self) -> None:
         self.mark = 0
         self.known: dict[Any, Finding | None] = {}
+        # What functions that are called were found to change, by place: the boxes, by their keys.
+        self.changed: dict[Any, dict[Any, Any]] = {}
 
     def key(self, state: State, bodies: Sequence[Callable[[], None]]) -> Any:
         """What tells the place of ``state`` from others."""
@@ -80,6 +82,24 @@ class Findings:
         cells = [cell for cell in plan.cells if cell.serial < self.mark]
         self.known[key] = Finding(carried, items, dict(plan.late), set(plan.unsure), labels,
                                   self.mark, cells)  # fmt: skip
+
+    def note_changes(
+        self, state: State, bodies: Sequence[Callable[[], None]], changes: Sequence[tuple[str, Any]]
+    ) -> None:
+        """Remember which boxes functions changed that are called: ``changes``."""
+        boxes = {key_of(box): box for _, box in changes}  # held, so that no key is given away again
+        self.changed.setdefault(self.key(state, bodies), {}).update(boxes)
+
+    def changes_in(
+        self, state: State, bodies: Sequence[Callable[[], None]], hosts: HostState
+    ) -> list[tuple[str, Any]]:
+        """The boxes among ``hosts``, in words and as they are, that were found to change, and are
+        not in ``state``."""
+        known = self.changed.get(self.key(state, bodies))
+        if not known:
+            return []
+        keys = known.keys() - set(map(key_of, state.boxes))
+        return [each for each in hosts.boxes() if key_of(each[1]) in keys]
 
     def drop(self, state: State, bodies: Sequence[Callable[[], None]]) -> None:
         """Let the next visit find out anew what ``state`` carries."""

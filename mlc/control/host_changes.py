@@ -185,6 +185,10 @@ class HostState:
         """What holds something else by now, in words, and the box."""
         return [(what, box) for what, box, old in self._held if not _is_same(content_of(box), old)]
 
+    def boxes(self) -> list[tuple[str, Any]]:
+        """All that may hold something else later, in words, and the box."""
+        return [(what, box) for what, box, _ in self._held]
+
     def gained(self) -> bool:
         """Whether something that changed holds traced values now."""
         return any(
