@@ -26,7 +26,7 @@ from .condition_reads import reading
 from .findings import Findings
 from .host_changes import UNDEFINED as UNDEFINED
 from .host_changes import HostState, is_left, key_of, left_in
-from .hosts import wider
+from .hosts import keys_of, wider
 from .iterators import holding
 from .list_rows import no_rows, region, with_lists
 from .open_arrays import opened_before, opening
@@ -85,7 +85,7 @@ def _carry(state: State, bodies: Sequence[Callable[[], None]]) -> Carried:
     hosts = HostState(*bodies)
     if known := _findings().changes_in(state, bodies, hosts):
         state = replace(wider(state, known), is_wider=state.is_wider)
-    between, same = None, True
+    own, between, same = keys_of(state), None, True
     strayed: list[tuple[str, Any]] = []
     moved: list[Any] = []
     noticed = [_noticed(body, hosts, state, strayed, moved) for body in bodies]
@@ -111,7 +111,8 @@ def _carry(state: State, bodies: Sequence[Callable[[], None]]) -> Carried:
     except BaseException:
         hosts.undo()
         raise
-    changes = hosts.changes() or strayed  # another trace may have put back what one has changed
+    # Another trace may have put back what one has changed.
+    changes = [each for each in hosts.changes() if key_of(each[1]) not in own] or strayed
     # A loop may leave what each iteration would leave, such as a table that is made once; what
     # sets and deques got would show where there are no iterations.
     is_seen = moved or any(isinstance(box, (set, deque)) for _, box in changes)
@@ -142,7 +143,7 @@ def _noticed(
 ) -> Callable[[], None]:  # fmt: skip
     """``body``, where what it changes beside ``state`` is told to ``strayed``, and to ``moved`` if
     another run leaves something else there; the other side of a branch does not find it."""
-    own = set(map(key_of, state.boxes))
+    own = keys_of(state)
     first: dict[Any, Any] = {}
 
     def run() -> None:

@@ -27,6 +27,7 @@ from ..tracer.complex.value import Complex
 from ..tracer.storage import Cell
 from ..tracer.tracer import Tracer
 from .host_changes import OURS, HostState, _content, attributes_of, key_of
+from .hosts import keys_of
 from .plan import Plan, State, current
 from .values import is_carriable
 
@@ -98,7 +99,7 @@ class Findings:
         known = self.changed.get(self.key(state, bodies))
         if not known:
             return []
-        keys = known.keys() - set(map(key_of, state.boxes))
+        keys = known.keys() - keys_of(state)
         return [each for each in hosts.boxes() if key_of(each[1]) in keys]
 
     def drop(self, state: State, bodies: Sequence[Callable[[], None]]) -> None:

@@ -20,7 +20,7 @@ from ..records import replace
 from ..tracer.grown import Grown, Tabled, is_arrays
 from ..tracer.places import Places
 from ..tracer.slots import slots_of
-from .host_changes import OURS, UNDEFINED, attributes_of, content_of, put_back
+from .host_changes import OURS, UNDEFINED, attributes_of, content_of, key_of, put_back
 
 if TYPE_CHECKING:
     from .carry import State
@@ -155,6 +155,12 @@ def host_of(name: str, box: Any) -> Host | Variable | Whole:
         case set() | deque() | array() | bytearray():
             return Whole(name, box)
     return Host(name, box)
+
+
+def keys_of(state: State) -> set[Any]:
+    """The keys of what ``state`` has: the boxes, and the cells of its variables, which functions
+    in the function change, too."""
+    return {*map(key_of, state.boxes), *state.cells.values()}
 
 
 def wider(state: State, changes: Sequence[tuple[str, Any]]) -> State:

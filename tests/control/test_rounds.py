@@ -314,3 +314,58 @@ def test_what_fails_whatever_was_found_is_no_reason_to_find_all_anew_forever(att
     mlc.jit(space["f"])(np.arange(10.0))
     ((first, second, _, after, last),) = found
     assert last == second < first == after
+
+
+def test_a_variable_that_a_function_in_the_function_changes_is_carried_once(attempts):
+    def f(x):
+        s, n = 0.0, 0
+
+        def add(v):
+            nonlocal s
+            s += v
+            return s
+
+        while s < 10.0:
+            s += x[n % 3]
+            add(x[n % 3] * 0.5)
+            n += 1
+        return s, n
+
+    x = np.array([1.0, 2.0, 0.5])
+    assert mlc.jit(f)(x) == f(x)
+    assert len(attempts) < 12  # and not without end
+
+
+def counted_in_a_nest(x):
+    calls = 0
+
+    def count(v):
+        nonlocal calls
+        calls += 1
+        return v
+
+    s = 0.0
+    for i in mlc.range(4):
+        for j in mlc.range(4):
+            for k in mlc.range(4):
+                if x[k] > 1.0 and x[j] > x[k]:
+                    s += count(x[i])
+    return s, calls
+
+
+def drawn_in_a_nest(x, seed=0):
+    rng = np.random.default_rng(seed)
+    s = 0.0
+    for i in mlc.range(4):
+        for j in mlc.range(4):
+            for k in mlc.range(4):
+                if x[k] > 1.0 and x[j] > x[k]:
+                    s += x[i] * rng.normal()
+    return s, rng.random()
+
+
+@pytest.mark.parametrize(("f", "most"), [(counted_in_a_nest, 70), (drawn_in_a_nest, 150)])
+def test_what_functions_change_is_found_once_in_a_nest(f, most, attempts):
+    x = np.array([1.0, 2.0, 0.5, 3.0])
+    np.testing.assert_array_equal(mlc.jit(f)(x), f(x))
+    assert len(attempts) < most  # not some power of two by each level
