@@ -94,13 +94,13 @@ class Findings:
     def changes_in(
         self, state: State, bodies: Sequence[Callable[[], None]], hosts: HostState
     ) -> list[tuple[str, Any]]:
-        """The boxes among ``hosts``, in words and as they are, that were found to change, and are
-        not in ``state``."""
+        """The boxes among ``hosts``, in words and as they are, that were found to change, in the
+        order in which they were, and are not in ``state``."""
         known = self.changed.get(self.key(state, bodies))
         if not known:
             return []
-        keys = known.keys() - keys_of(state)
-        return [each for each in hosts.boxes() if key_of(each[1]) in keys]
+        own, held = keys_of(state), {key_of(box): (what, box) for what, box in hosts.boxes()}
+        return [held[key] for key in known if key in held and key not in own]
 
     def drop(self, state: State, bodies: Sequence[Callable[[], None]]) -> None:
         """Let the next visit find out anew what ``state`` carries."""
