@@ -234,7 +234,10 @@ def flatnonzero(a: Any, *, size: Any = None, fill_value: int = 0) -> Any:
 @chosen_by_data(np.nonzero)
 def nonzero(a: Any, *, size: Any = None, fill_value: int = 0) -> Any:
     """np.nonzero."""
-    return _unraveled(places_held("nonzero", a, size, -1), shape_of(a), int(fill_value))
+    places = places_held("nonzero", a, size, -1)
+    if size is None and len(shape_of(a)) == 1:
+        return (places,)
+    return _unraveled(places, shape_of(a), int(fill_value))
 
 
 def _unraveled(places: Any, shape: tuple[int, ...], fill: int) -> tuple[Any, ...]:
@@ -295,6 +298,8 @@ def compress(
         raise BoundsError(
             f"np.compress: {count} conditions for an axis of size {shape_of(a)[axis]}"
         )
+    if size is None and len(shape_of(a)) == 1:
+        return a[:count][astype(condition, dtype=boolean)]
     places = places_held("compress", condition, size, -1)
     if size is None:
         return take(a, places, axis)

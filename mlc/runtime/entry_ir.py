@@ -21,19 +21,21 @@ from mlc.runtime.entry_results import RESULTS_IR
 
 _ENTRY = """
 %signature = type { ptr, ptr, i64, i64, i64, i64, ptr, ptr, ptr, ptr, i64, i64, i64, ptr, ptr,
-  i64, i64, ptr, i64, ptr, i64, ptr }
+  i64, i64, ptr, i64, ptr, i64, ptr, i64 }
 ; 0 next, 1 kernel, 2 params, 3 keywords, 4 outputs, 5 constants (counts), 6 params, 7 outputs,
 ; 8 constants, 9 names, 10 workspace class, 11 options, 12 result, 13 error, 14 unflatten,
 ; 15 arguments, 16 nodes (counts), 17 nodes, 18 guards (a count), 19 guards, 20 numbers (a count)
-; that the kernel writes after the outputs, 21 what they must be (see `mlc.runtime.entry_looks`);
-; names: of each argument (or null), then "out"
+; that the kernel writes after the outputs, 21 what they must be (see `mlc.runtime.entry_looks`),
+; 22 the class of the room for outputs of other sizes, 0 for none; names: of each argument (or
+; null), then "out"
 %param = type { i32, i32, i32, i32, i64, ptr, ptr, i64, i64, ptr, i64, i64, i64,
-  i64, ptr, i64 }
+  i64, ptr, i64, i64 }
 ; 0 kind, 1 rank, 2 flags, 3 type number, 4 byte order, 5 shape, 6 pairs of stride and mask or null,
 ; 7 first byte, 8 last byte, 9 static object or the type of NumPy's scalars, 10 layout,
 ; 11 whether its value follows that of the param before, in one buffer, 12 the least int that it
 ; may be, 13 how far others may be above that, 14 the strides of an array to be made, null for C's,
-; 15 the first size of an output: 0 as the shape says, n what number n of those after them says
+; 15 the first size of an output: 0 as the shape says, n what number n after the outputs says;
+; 16 where the kernel writes an output that is copied from there, in a block of room; or -1
 %callable = type { i64, ptr, ptr, ptr, ptr, ptr, ptr }
 ; 2 entry, 3 slow callable, 4 dictionary, 5 weak references, 6 signatures
 %array = type { i64, ptr, ptr, i32, ptr, ptr, ptr, ptr, i32 }
@@ -56,6 +58,7 @@ _ENTRY = """
 @PyUnicode_Type = external global i8
 @truths = internal constant [2 x i8] c"\\00\\01"
 @mlc_workspace_cells = external global [48 x ptr]
+@mlc_room_cells = external global [48 x ptr]
 @mlc_workspace_limit = external global i64
 @mlc_aligned_results = external global ptr
 @mlc_results_to_come = external global i64
@@ -73,6 +76,7 @@ declare i32 @PyList_SetItem(ptr, i64, ptr)
 declare i64 @PyDict_Size(ptr)
 declare ptr @PyDict_GetItemWithError(ptr, ptr)
 declare void @PyErr_Clear()
+declare ptr @PyErr_NoMemory()
 declare i32 @PyObject_RichCompareBool(ptr, ptr, i32)
 declare ptr @PyEval_SaveThread()
 declare void @PyEval_RestoreThread(ptr)
@@ -318,10 +322,20 @@ outputs:
   %out_specs = load ptr, ptr %out_specs_at
   %number_buffers = getelementptr ptr, ptr %out_buffers, i64 %n_outputs
   call void @place_numbers(ptr %number_buffers, ptr %numbers, i64 %n_numbers)
+  %room_class_at = getelementptr %signature, ptr %s, i32 0, i32 22
+  %room_class = load i64, ptr %room_class_at
+  %room_block = call ptr @take_block(ptr @mlc_room_cells, i64 %room_class)
+  %no_room = icmp eq ptr %room_block, inttoptr (i64 1 to ptr)
+  br i1 %no_room, label %out_of_memory, label %with_room
+out_of_memory:
+  %refused = call ptr @PyErr_NoMemory()
+  ret ptr null
+with_room:
+  %room_begin = call ptr @aligned(ptr %room_block, i64 63)
   br i1 %made_new, label %make, label %given
 
 given:
-  %g = phi i64 [ 0, %outputs ], [ %g_next, %inputs_apart ]
+  %g = phi i64 [ 0, %with_room ], [ %g_next, %inputs_apart ]
   %given_end = icmp eq i64 %g, %n_outputs
   br i1 %given_end, label %go, label %one_given
 one_given:
@@ -377,64 +391,42 @@ inputs_apart:
   br label %given
 
 make:
-  %m = phi i64 [ 0, %outputs ], [ %m_next, %made ]
+  %m = phi i64 [ 0, %with_room ], [ %m_next, %made ]
   %make_end = icmp eq i64 %m, %n_outputs
   br i1 %make_end, label %go, label %one_made
 one_made:
   %mp = getelementptr %param, ptr %out_specs, i64 %m
-  %m_rank_at = getelementptr %param, ptr %mp, i32 0, i32 1
-  %m_rank = load i32, ptr %m_rank_at
-  %m_number_at = getelementptr %param, ptr %mp, i32 0, i32 3
-  %m_number = load i32, ptr %m_number_at
+  %m_next = add i64 %m, 1
+  %made_at = getelementptr ptr, ptr %objects, i64 %m
+  %made_buffer_at = getelementptr ptr, ptr %out_buffers, i64 %m
+  %m_room_at = getelementptr %param, ptr %mp, i32 0, i32 16
+  %m_room = load i64, ptr %m_room_at
+  %made_later = icmp sge i64 %m_room, 0
+  br i1 %made_later, label %give_room, label %make_now
+give_room:
+  store ptr null, ptr %made_at
+  %m_place = getelementptr i8, ptr %room_begin, i64 %m_room
+  store ptr %m_place, ptr %made_buffer_at
+  br label %made
+make_now:
   %m_dims_at = getelementptr %param, ptr %mp, i32 0, i32 5
   %m_dims = load ptr, ptr %m_dims_at
   %m_bytes_at = getelementptr %param, ptr %mp, i32 0, i32 8
   %m_bytes = load i64, ptr %m_bytes_at
-  %m_strides_at = getelementptr %param, ptr %mp, i32 0, i32 14
-  %m_strides = load ptr, ptr %m_strides_at
-  %m_long = icmp uge i64 %m_bytes, 4096 ; symbols.ALIGNED
-  br i1 %m_long, label %maker, label %make_plain
-maker:
-  %maker_function = load ptr, ptr @mlc_aligned_results ; see `mlc.runtime.result_memory`
-  %no_maker = icmp eq ptr %maker_function, null
-  br i1 %no_maker, label %count, label %make_aligned
-count:
-  %to_come = load i64, ptr @mlc_results_to_come
-  %fewer = sub i64 %to_come, 1
-  store i64 %fewer, ptr @mlc_results_to_come
-  %are_many = icmp eq i64 %fewer, 0 ; see `executor`
-  br i1 %are_many, label %many, label %make_plain
-many:
-  %when_many = load ptr, ptr @mlc_when_many_results
-  %switched = call ptr @PyObject_Vectorcall(ptr %when_many, ptr null, i64 0, ptr null)
-  %not_switched = icmp eq ptr %switched, null
-  br i1 %not_switched, label %not_made, label %switched_on
-switched_on:
-  call void @Py_DecRef(ptr %switched)
-  br label %make_plain
-make_aligned:
-  %aligned_array = call ptr %maker_function(i32 %m_rank, ptr %m_dims, i32 %m_number,
-    ptr %m_strides, i64 %m_bytes)
-  br label %had
-make_plain:
-  %plain_array = call ptr @PyArray_New(ptr @PyArray_Type, i32 %m_rank, ptr %m_dims, i32 %m_number,
-    ptr %m_strides, ptr null, i32 0, i32 0, ptr null)
-  br label %had
-had:
-  %array = phi ptr [ %aligned_array, %make_aligned ], [ %plain_array, %make_plain ]
+  %array = call ptr @new_array(ptr %mp, ptr %m_dims, i64 %m_bytes)
+  store ptr %array, ptr %made_at
   %no_array = icmp eq ptr %array, null
-  br i1 %no_array, label %not_made, label %made
+  br i1 %no_array, label %not_made, label %had
 not_made:
   call void @release(ptr %objects, i64 0, i64 %m)
+  call void @keep_block(ptr @mlc_room_cells, i64 %room_class, ptr %room_block)
   ret ptr null
-made:
-  %made_at = getelementptr ptr, ptr %objects, i64 %m
-  store ptr %array, ptr %made_at
+had:
   %made_data_at = getelementptr %array, ptr %array, i32 0, i32 2
   %made_data = load ptr, ptr %made_data_at
-  %made_buffer_at = getelementptr ptr, ptr %out_buffers, i64 %m
   store ptr %made_data, ptr %made_buffer_at
-  %m_next = add i64 %m, 1
+  br label %made
+made:
   br label %make
 
 go:
@@ -468,6 +460,10 @@ owned:
   br i1 %failed, label %report, label %finish
 report:
   call void @release(ptr %objects, i64 0, i64 %n_outputs)
+  call void @keep_block(ptr @mlc_room_cells, i64 %room_class, ptr %room_block)
+  %is_sure = icmp eq i64 %n_numbers, 0 ; else it may be an error of code for other sizes alone
+  br i1 %is_sure, label %raise, label %miss
+raise:
   %wide_code = sext i32 %code to i64
   %boxed = call ptr @PyLong_FromLongLong(i64 %wide_code)
   store ptr %boxed, ptr %buffers
@@ -479,7 +475,8 @@ report:
 
 finish:
   %answer = call ptr @answer(ptr %s, ptr %objects, ptr %out_specs, i64 %n_outputs, i1 %made_new,
-    ptr %numbers, i64 %n_numbers)
+    ptr %numbers, i64 %n_numbers, ptr %out_buffers)
+  call void @keep_block(ptr @mlc_room_cells, i64 %room_class, ptr %room_block)
   ret ptr %answer
 miss:
   ret ptr inttoptr (i64 1 to ptr)

@@ -10,13 +10,13 @@ LOOKS_IR = """
 
 ; The result of the call, or 1 if one of the numbers is not as the table expects it.
 define internal ptr @answer(ptr %s, ptr %objects, ptr %out_specs, i64 %n_outputs, i1 %made_new,
-    ptr %numbers, i64 %n_numbers) alwaysinline {
+    ptr %numbers, i64 %n_numbers, ptr %out_buffers) alwaysinline {
 entry:
   %without_numbers = icmp eq i64 %n_numbers, 0
   br i1 %without_numbers, label %right, label %look
 look:
   %found = call i32 @look(ptr %s, ptr %objects, ptr %out_specs, i64 %n_outputs, ptr %numbers,
-    i64 %n_numbers)
+    i64 %n_numbers, ptr %out_buffers)
   switch i32 %found, label %raised [ i32 0, label %right i32 1, label %other ]
 raised:
   call void @release(ptr %objects, i64 0, i64 %n_outputs)
@@ -51,7 +51,7 @@ done:
 ; After the kernel: 0 if each of the numbers is as the table expects it and the outputs have as many
 ; elements as they say, 1 if one is another, 2 with an exception set.
 define internal i32 @look(ptr %s, ptr %objects, ptr %out_specs, i64 %n_outputs, ptr %values,
-    i64 %n) noinline {
+    i64 %n, ptr %out_buffers) noinline {
 entry:
   %sizes = alloca [64 x i64]
   %dims = alloca %dims
@@ -96,19 +96,38 @@ measure:
   %room_at = getelementptr %param, ptr %spec, i32 0, i32 5
   %room = load ptr, ptr %room_at
   %most = load i64, ptr %room
-  %is_whole = icmp eq i64 %size, %most
-  br i1 %is_whole, label %right, label %begin_copy
-begin_copy:
   %rank_at = getelementptr %param, ptr %spec, i32 0, i32 1
   %rank = load i32, ptr %rank_at
   %bytes = mul i32 %rank, 8
   call void @llvm.memcpy.p0.p0.i32(ptr %sizes, ptr %room, i32 %bytes, i1 false)
   store i64 %size, ptr %sizes
   store ptr %sizes, ptr %dims
-  %rank_to = getelementptr %dims, ptr %dims, i32 0, i32 1
-  store i32 %rank, ptr %rank_to
   %object_at = getelementptr ptr, ptr %objects, i64 %m
   %object = load ptr, ptr %object_at
+  %made_whole = icmp ne ptr %object, null
+  br i1 %made_whole, label %cut, label %copy
+copy:
+  %all_at = getelementptr %param, ptr %spec, i32 0, i32 8
+  %all = load i64, ptr %all_at
+  %row = udiv i64 %all, %most
+  %used = mul i64 %row, %size
+  %array = call ptr @new_array(ptr %spec, ptr %sizes, i64 %used)
+  %not_made = icmp eq ptr %array, null
+  br i1 %not_made, label %no_memory, label %fill
+fill:
+  store ptr %array, ptr %object_at
+  %to_at = getelementptr %array, ptr %array, i32 0, i32 2
+  %to = load ptr, ptr %to_at
+  %from_at = getelementptr ptr, ptr %out_buffers, i64 %m
+  %from = load ptr, ptr %from_at
+  call void @llvm.memcpy.p0.p0.i64(ptr %to, ptr %from, i64 %used, i1 false)
+  br label %right
+cut:
+  %is_whole = icmp eq i64 %size, %most
+  br i1 %is_whole, label %right, label %resize
+resize:
+  %rank_to = getelementptr %dims, ptr %dims, i32 0, i32 1
+  store i32 %rank, ptr %rank_to
   %resized = call ptr @PyArray_Resize(ptr %object, ptr %dims, i32 0, i32 0)
   %failed = icmp eq ptr %resized, null
   br i1 %failed, label %no_memory, label %was_resized
@@ -124,4 +143,5 @@ done:
 }
 declare ptr @PyArray_Resize(ptr, ptr, i32, i32)
 declare void @llvm.memcpy.p0.p0.i32(ptr, ptr, i32, i1)
+declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
 """

@@ -107,8 +107,7 @@ done:
   ret void
 }
 
-; Call the kernel with a workspace: the process's kept block of the right size class, or a new one.
-; Blocks of up to half the limit are kept, one of each class, and so less than the limit in all.
+; Call the kernel with a workspace.
 define internal i32 @run(ptr %s, ptr %buffers) alwaysinline {
 entry:
   %kernel_at = getelementptr %signature, ptr %s, i32 0, i32 1
@@ -121,39 +120,114 @@ plain:
   %plain_code = call i32 %kernel(ptr %buffers, ptr null)
   ret i32 %plain_code
 take:
-  %cell = getelementptr [48 x ptr], ptr @mlc_workspace_cells, i64 0, i64 %class
-  %kept = atomicrmw xchg ptr %cell, ptr null acq_rel
-  %none = icmp eq ptr %kept, null
-  br i1 %none, label %allocate, label %have
-allocate:
-  %size = shl i64 1, %class
-  %new = call ptr @malloc(i64 %size)
-  %no_memory = icmp eq ptr %new, null
+  %raw = call ptr @take_block(ptr @mlc_workspace_cells, i64 %class)
+  %no_memory = icmp eq ptr %raw, inttoptr (i64 1 to ptr)
   br i1 %no_memory, label %refuse, label %have
 refuse:
   ret i32 -2147483648
 have:
-  %raw = phi ptr [ %kept, %take ], [ %new, %allocate ]
   %large = icmp uge i64 %class, 16
   %low = select i1 %large, i64 4095, i64 63 ; see signature.workspace_alignment
-  %up = getelementptr i8, ptr %raw, i64 %low
-  %address = ptrtoint ptr %up to i64
-  %rest = and i64 %address, %low
-  %back = sub i64 0, %rest
-  %workspace = getelementptr i8, ptr %up, i64 %back
+  %workspace = call ptr @aligned(ptr %raw, i64 %low)
   %code = call i32 %kernel(ptr %buffers, ptr %workspace)
+  call void @keep_block(ptr @mlc_workspace_cells, i64 %class, ptr %raw)
+  ret i32 %code
+}
+
+; The process's kept block of a size class, or a new one; null for class 0, 1 if there is no memory.
+define internal ptr @take_block(ptr %cells, i64 %class) alwaysinline {
+entry:
+  %without = icmp eq i64 %class, 0
+  br i1 %without, label %none, label %take
+none:
+  ret ptr null
+take:
+  %cell = getelementptr ptr, ptr %cells, i64 %class
+  %kept = atomicrmw xchg ptr %cell, ptr null acq_rel
+  %empty = icmp eq ptr %kept, null
+  br i1 %empty, label %allocate, label %have
+allocate:
+  %size = shl i64 1, %class
+  %new = call ptr @malloc(i64 %size)
+  %no_memory = icmp eq ptr %new, null
+  %found = select i1 %no_memory, ptr inttoptr (i64 1 to ptr), ptr %new
+  ret ptr %found
+have:
+  ret ptr %kept
+}
+
+; Give it back. Blocks of up to half the limit are kept, one of each class, and so less than the
+; limit in all.
+define internal void @keep_block(ptr %cells, i64 %class, ptr %block) alwaysinline {
+entry:
+  %without = icmp eq i64 %class, 0
+  br i1 %without, label %done, label %weigh
+weigh:
   %limit = load i64, ptr @mlc_workspace_limit
   %twice = shl i64 2, %class
   %much = icmp sgt i64 %twice, %limit
   br i1 %much, label %surplus, label %keep
 keep:
-  %pair = cmpxchg ptr %cell, ptr null, ptr %raw acq_rel monotonic
+  %cell = getelementptr ptr, ptr %cells, i64 %class
+  %pair = cmpxchg ptr %cell, ptr null, ptr %block acq_rel monotonic
   %returned = extractvalue { ptr, i1 } %pair, 1
   br i1 %returned, label %done, label %surplus
 surplus:
-  call void @free(ptr %raw)
+  call void @free(ptr %block)
   br label %done
 done:
-  ret i32 %code
+  ret void
+}
+
+; The first address from there whose bits of `low` are 0.
+define internal ptr @aligned(ptr %block, i64 %low) alwaysinline {
+entry:
+  %up = getelementptr i8, ptr %block, i64 %low
+  %address = ptrtoint ptr %up to i64
+  %rest = and i64 %address, %low
+  %back = sub i64 0, %rest
+  %place = getelementptr i8, ptr %up, i64 %back
+  ret ptr %place
+}
+
+; A new array like an output, of that shape and as many bytes.
+define internal ptr @new_array(ptr %spec, ptr %dims, i64 %bytes) noinline {
+entry:
+  %rank_at = getelementptr %param, ptr %spec, i32 0, i32 1
+  %rank = load i32, ptr %rank_at
+  %number_at = getelementptr %param, ptr %spec, i32 0, i32 3
+  %number = load i32, ptr %number_at
+  %strides_at = getelementptr %param, ptr %spec, i32 0, i32 14
+  %strides = load ptr, ptr %strides_at
+  %long = icmp uge i64 %bytes, 4096 ; symbols.ALIGNED
+  br i1 %long, label %maker, label %plain
+maker:
+  %maker_function = load ptr, ptr @mlc_aligned_results ; see `mlc.runtime.result_memory`
+  %no_maker = icmp eq ptr %maker_function, null
+  br i1 %no_maker, label %count, label %make_aligned
+count:
+  %to_come = load i64, ptr @mlc_results_to_come
+  %fewer = sub i64 %to_come, 1
+  store i64 %fewer, ptr @mlc_results_to_come
+  %are_many = icmp eq i64 %fewer, 0 ; see `executor`
+  br i1 %are_many, label %many, label %plain
+many:
+  %when_many = load ptr, ptr @mlc_when_many_results
+  %switched = call ptr @PyObject_Vectorcall(ptr %when_many, ptr null, i64 0, ptr null)
+  %not_switched = icmp eq ptr %switched, null
+  br i1 %not_switched, label %not_made, label %switched_on
+not_made:
+  ret ptr null
+switched_on:
+  call void @Py_DecRef(ptr %switched)
+  br label %plain
+make_aligned:
+  %aligned_array = call ptr %maker_function(i32 %rank, ptr %dims, i32 %number, ptr %strides,
+    i64 %bytes)
+  ret ptr %aligned_array
+plain:
+  %plain_array = call ptr @PyArray_New(ptr @PyArray_Type, i32 %rank, ptr %dims, i32 %number,
+    ptr %strides, ptr null, i32 0, i32 0, ptr null)
+  ret ptr %plain_array
 }
 """

@@ -43,6 +43,7 @@ _IR = """
 @PyDataMem_DefaultHandler = external global ptr
 @PyArray_Type = external global i8
 @mlc_workspace_cells = external global [48 x ptr]
+@mlc_room_cells = external global [48 x ptr]
 declare ptr @PyDataMem_GetHandler()
 declare ptr @PyArray_New(ptr, i32, ptr, i32, ptr, ptr, i32, i32, ptr)
 declare i32 @PyTraceMalloc_Track(i32, i64, i64)
@@ -313,6 +314,9 @@ cell:
   %at = getelementptr [48 x ptr], ptr @mlc_workspace_cells, i64 0, i64 %i
   %block = atomicrmw xchg ptr %at, ptr null acq_rel
   call void @free(ptr %block)
+  %room_at = getelementptr [48 x ptr], ptr @mlc_room_cells, i64 0, i64 %i
+  %room = atomicrmw xchg ptr %room_at, ptr null acq_rel
+  call void @free(ptr %room)
   %j = add i64 %i, 1
   %more_cells = icmp ult i64 %j, 48
   br i1 %more_cells, label %cell, label %done

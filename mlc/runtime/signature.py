@@ -26,6 +26,7 @@ RETURN_ARRAY, RETURN_TUPLE, RETURN_LIST, RETURN_NONE, RETURN_CALL = 0, 1, 2, 3, 
 # those of the second, and so on; the nodes' objects are found in one walk.
 LEAF, TUPLE, LIST, DICT, NONE = 0, 1, 2, 3, 4
 ANY = -(1 << 63)  # in place of what a number must be
+_MOST_ROOM = 1 << 26  # bytes up to which results of unknown sizes are made elsewhere, and copied
 
 _SCALARS = {
     ("bool", "bool"): BOOL,
@@ -74,6 +75,7 @@ class _Param(ctypes.Structure):
         ("span", ctypes.c_uint64),
         ("made", ctypes.c_void_p),
         ("open", ctypes.c_int64),
+        ("room", ctypes.c_int64),
     )
 
 
@@ -93,6 +95,7 @@ class _Signature(ctypes.Structure):
         ("guards", ctypes.c_void_p),
         ("n_numbers", ctypes.c_int64),
         ("numbers", ctypes.c_void_p),
+        ("room_class", ctypes.c_int64),
     )
 
 
@@ -137,8 +140,12 @@ class Signature:
         nodes = self._nodes(spec.params)
         guards = [_guard(*one) for one in held]
         outputs = [self._param(o, objects, _WRITEABLE) for o in spec.returned]
-        for output, number in zip(outputs, spec.sizes):
+        room = 0
+        for output, number, made in zip(outputs, spec.sizes, spec.returned):
             output.open = 0 if number is None else number + 1
+            if number is not None and 0 < made.nbytes <= _MOST_ROOM:
+                output.room = room
+                room += (made.nbytes + 63) & ~63
         self._counts = len(params), len(spec.params)
         numbers = [ANY if n is None else n for n in spec.numbers]
         self._table = _Signature(
@@ -163,6 +170,7 @@ class Signature:
             guards=self._array((_Guard * len(guards))(*guards)),
             n_numbers=len(numbers),
             numbers=self._array((ctypes.c_int64 * len(numbers))(*numbers)),
+            room_class=workspace_class(room),
         )
 
     @property
@@ -254,6 +262,7 @@ class Signature:
             object=_scalar_type(param.numpy) if takes_scalars else 0,
             layout=layout,
             made=made,
+            room=-1,
         )
 
 

@@ -26,6 +26,7 @@ _NUMPY_SLOTS = {
 WORKSPACE_CELLS = 48
 # One cached block for each power of two, shared by all kernels of the process.
 _workspace_cells = (ctypes.c_void_p * WORKSPACE_CELLS)()
+_room_cells = (ctypes.c_void_p * WORKSPACE_CELLS)()  # the same for results of unknown sizes
 workspace_limit = ctypes.c_int64()  # bytes of all blocks that are kept between calls
 LARGE = 1 << 25  # bytes from which the C library takes fresh pages for every array
 ALIGNED = 1 << 12  # bytes from which results begin at cache lines
@@ -72,6 +73,7 @@ def provide(name: str, address: int) -> bool:
 
 _addresses: dict[str, int] = {
     "mlc_workspace_cells": ctypes.addressof(_workspace_cells),
+    "mlc_room_cells": ctypes.addressof(_room_cells),
     "mlc_workspace_limit": ctypes.addressof(workspace_limit),
     "mlc_aligned_results": ctypes.addressof(aligned_results),
     "mlc_results_to_come": ctypes.addressof(results_to_come),

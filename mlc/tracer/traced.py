@@ -264,9 +264,13 @@ class _Outputs:
         self.number = {tensor: i for i, tensor in enumerate(inputs)}
         self.places: dict[Tensor, int] = {}
         self._owners: dict[Tensor, Any] = {}
+        self.cut: set[Tensor] = set()
+        self.whole: dict[Tensor, Tensor] = {}  # copies of those
 
     def place(self, tensor: Tensor) -> int:
         """The number of ``tensor`` among the outputs."""
+        if tensor in self.cut:  # what the caller gets of that are its first elements
+            tensor = self.whole.setdefault(tensor, _copied(tensor))
         return self.places.setdefault(tensor, len(self.places))
 
     def apart(self, tensor: Tensor) -> int:
@@ -318,10 +322,16 @@ class _Outputs:
         sizes = tuple(
             number_of(n, self.trace) if isinstance(n, Extent) else None for n in tensor.shape
         )
-        from ..ops.closing import closed
+        from ..ops.closing import closed, first_of
 
-        whole = closed(self.trace.wrap(tensor), fill=0)
-        return Result("open", (self.current(whole), sizes))
+        most = tuple(map(int, tensor.shape))
+        held = first_of(tensor)
+        is_made = held is not None and isinstance(held.op, (Compute, Call))
+        if held is None or held.shape != most or not is_made or held in self.places:
+            held = closed(self.trace.wrap(tensor), fill=None).__mlc_lift__(self.trace)
+        place = self.place(held)
+        self.cut.add(held)
+        return Result("open", (place, sizes))
 
     def with_sizes(self, results: list[Result]) -> tuple[Result, ...]:
         """The results, with numbers of outputs for sizes: those come after what the caller gets."""

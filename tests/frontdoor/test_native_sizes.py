@@ -138,6 +138,23 @@ def test_one_size_at_a_time_is_tried() -> None:
     assert sorted(admitted) == [False, True]
 
 
+def most_frequent(m: Any, y: Any) -> Any:
+    out = np.zeros(60)
+    for i in range(60):
+        out[i] = np.bincount(y[m[i] > 0.5]).max()
+    return out
+
+
+def test_code_for_other_sizes_raises_nothing() -> None:
+    jitted = mlc.jit(most_frequent)
+    m = np.random.default_rng(1).random((60, 12))
+    for most in (4, 9, 4, 30):
+        y = np.arange(12) % most
+        y[3] = most
+        for _ in range(2):
+            agree(jitted(m, y), most_frequent(m, y))
+
+
 def test_results_go_to_arrays_of_the_caller() -> None:
     jitted = mlc.jit(positive)
     jitted(X)
