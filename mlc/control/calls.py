@@ -9,7 +9,7 @@ import sys
 import types
 import warnings
 from collections.abc import Callable
-from functools import lru_cache, partial, reduce
+from functools import lru_cache, partial, reduce, wraps
 from typing import Any
 
 import numpy as np
@@ -50,6 +50,7 @@ from .making_tables import INSTEAD as TABLES
 from .making_tables import of_plain
 from .mathematics import INSTEAD as MATHEMATICS
 from .mathematics import of_series
+from .perhaps import Perhaps, value_in
 from .ranges import range_, reversed_
 from .recursion import note_call
 from .testing_calls import MODULE as ASSERTIONS
@@ -297,6 +298,17 @@ def _without_errors(function: Any) -> Callable[..., Any]:
     return run
 
 
+def _of_values(function: Any) -> Any:
+    """``function``, which takes no None: of what may be None it takes the value."""
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        if any(type(arg) is Perhaps for arg in args):
+            args = tuple(map(value_in, args))
+        return function(*args, **kwargs)
+
+    return wraps(function)(run) if isinstance(function, types.FunctionType) else run
+
+
 _CHOICES = (
     itertools.combinations, itertools.combinations_with_replacement, itertools.permutations,
 )  # fmt: skip
@@ -321,3 +333,7 @@ _INSTEAD: dict[Any, Any] = {
     **COMPLEX, **HEAPS, **FOLDING, **KINDS, **LIST_FOLDS, **MATHEMATICS, **TABLES,
     **WHOLE_NUMBERS,
 }  # fmt: skip
+for _function in (int, float, abs, len, min, max, sum, round, range, divmod, pow, sorted):
+    _INSTEAD[_function] = _of_values(_INSTEAD.get(_function, _function))
+for _function in MATHEMATICS:
+    _INSTEAD[_function] = _of_values(MATHEMATICS[_function])

@@ -103,10 +103,10 @@ class Comparisons(ast.NodeTransformer):
                 test = called("is_same", [a, b])
             elif isinstance(a, ast.Name):
                 test = called("is_none", [raw(a.id)])
-            elif isinstance(a, (ast.Call, ast.NamedExpr)):
-                test = called("is_nothing", [hand_over(a, (), ())])
-            else:
+            elif isinstance(a, ast.Constant):
                 return ast.Compare(a, [op], [b])
+            else:
+                test = called("is_nothing", [hand_over(a, (), ())])
             return test if isinstance(op, ast.Is) else called("not_", [test])
         if isinstance(op, (ast.Eq, ast.NotEq)) and any(map(self.is_none_at_times, (a, b))):
             reads = [raw(s.id) if self.is_none_at_times(s) else thunk(s) for s in (a, b)]

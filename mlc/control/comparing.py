@@ -19,16 +19,20 @@ from ..tracer.grown import Grown, is_arrays
 from ..tracer.number import python_number
 from ..tracer.tracer import Tracer
 from .forms import is_traced
+from .perhaps import Perhaps
 
 _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "Eq": operator.eq, "NotEq": operator.ne, "Lt": operator.lt, "LtE": operator.le,
     "Gt": operator.gt, "GtE": operator.ge,
 }  # fmt: skip
+_MIRRORED = {"Eq": "Eq", "NotEq": "NotEq", "Lt": "Gt", "LtE": "GtE", "Gt": "Lt", "GtE": "LtE"}
 _SEQUENCES = (tuple, list)
 
 
 def compared(a: Any, b: Any, name: str) -> Any:
     """``a == b``, or what the operator with that ``name`` asks."""
+    if type(b) is Perhaps:  # which is asked first
+        return _OPERATORS[_MIRRORED[name]](b, a)
     if isinstance(a, _SEQUENCES) and isinstance(b, _SEQUENCES) and is_by_parts(a, b):
         if name in ("Eq", "NotEq"):
             found = equal(a, b)
@@ -85,13 +89,15 @@ def holds_traced(value: Any) -> bool:
     """Whether ``value`` is traced, or a tuple or list that holds what is."""
     if isinstance(value, _SEQUENCES) and not is_arrays(value):
         return any(map(holds_traced, value))
-    return type(value) is Chosen or is_traced(value)
+    return type(value) in (Chosen, Perhaps) or is_traced(value)
 
 
 def equal(a: Any, b: Any) -> Any:
     """``a is b or a == b``, as Python compares what is in sequences."""
     if a is b:
         return True
+    if type(b) is Perhaps:
+        a, b = b, a
     if not (isinstance(a, _SEQUENCES) and isinstance(b, _SEQUENCES) and is_by_parts(a, b)):
         return _truth(a == b)
     if len(a) != len(b):

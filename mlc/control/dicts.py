@@ -20,8 +20,9 @@ from ..tracer.grown import is_arrays
 from .list_loops import gathered, walk_of, zipped
 from .list_rows import read_row, value_of
 from .list_steps import Walk, raise_where
-from .plan import NothingThereError, NotNative, current
-from .tables import NO_KEY, Column, Table, is_chosen, plain_key
+from .perhaps import Perhaps, bare, is_bound
+from .plan import NothingThereError, NotNative
+from .tables import NO_KEY, Column, Table, as_python, is_chosen, plain_key
 
 _NONE: Any = object()
 
@@ -81,25 +82,19 @@ class _Dict(Table):
         """As the method of a dict."""
         if not self.is_ready(key):
             return self.base.get(self, key, default)
-        return self._either(self.find(key)[1], default, "get")
+        return self._either(self.find(key)[1], default)
 
-    def _either(self, row: Any, default: Any, name: str) -> Any:
+    def _either(self, row: Any, default: Any) -> Any:
         """The value in ``row``, or the ``default`` if that is -1."""
         if self.value_list.kind is None:
             return default
-        if default is None:
-            chosen = current().room(lambda: row >= 0)
-            if chosen is None:
-                raise NotNative(
-                    f"{name}() of a dict that data decide about gives a value or None, which no "
-                    f"code can choose between; ask "
-                    f"`key in d` first, or give a default of the values' type"
-                )
-            return read_row(self.value_list, np.maximum(row, 0)) if chosen else None
-        from .logic import if_expression
+        from .logic import and_, if_expression
 
-        value = read_row(self.value_list, np.maximum(row, 0))
-        return if_expression(row >= 0, lambda: value, lambda: default)
+        value, is_there = read_row(self.value_list, np.maximum(row, 0)), as_python(row >= 0)
+        if default is not None:
+            return if_expression(is_there, lambda: value, lambda: default)
+        flag = and_(is_there, lambda: is_bound(value))
+        return None if value is None else Perhaps(bare(value), flag, or_none=True)
 
     def setdefault(self, key: Any, default: Any = None) -> Any:
         """As the method of a dict."""
@@ -120,7 +115,7 @@ class _Dict(Table):
         if self.value_list.kind is not None:
             found = read_row(self.value_list, np.maximum(row, 0))
         if default is not _NONE:
-            found = None if default is None else self._either(row, default, "pop")
+            found = self._either(row, default)
         self.take_out(place, np.maximum(row, 0), row >= 0, in_order=True)
         return found
 

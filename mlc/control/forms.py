@@ -16,7 +16,7 @@ import numpy as np
 
 from ..errors import ArgumentError, ShapeError, user_location
 from ..ops.caught import CaughtError
-from ..ops.moving import index_range
+from ..ops.moving import index_range, number_range
 from ..ops.op import CURRENT
 from ..records import replace
 from ..te.tensor import Tensor
@@ -376,6 +376,10 @@ def _native_if(
     pred: Any, then: Callable[[], None], otherwise: Callable[[], None], state: State
 ) -> None:
     condition = _truth(pred)
+    least, most = number_range(condition)
+    if least == most:  # `a and b` where b is known
+        (then if least else otherwise)()
+        return
     met: tuple[list[Exception], list[Exception]] = [], []
     sides = noting(alone(then), state, met[0]), noting(alone(otherwise), state, met[1])
     with drawn_nowhere("a branch that the data choose"), counting_calls():

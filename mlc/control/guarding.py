@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 from ..tracer.grown import Grown, is_arrays
 from ..tracer.storage import Cell
+from .perhaps import Perhaps
 from .plan import NotNative
 
 INSIDE = (
@@ -44,6 +45,8 @@ def guarded(item: Any, owner: Grown) -> Any:
     """``item``, a copy of what is in ``owner``, with lists and dicts that nobody may change."""
     if type(item) is tuple:
         return tuple(guarded(part, owner) for part in item)
+    if type(item) is Perhaps:
+        return Perhaps(guarded(item.value, owner), item.is_bound, item.or_none)
     if isinstance(item, dict) and not is_arrays(
         item
     ):  # a plain one, or one that may become a table

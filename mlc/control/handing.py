@@ -17,12 +17,15 @@ a call gives the value, and the run raises an error where there is none.
 from __future__ import annotations
 
 import ast
+import builtins
 from collections.abc import Callable, Collection
 from contextvars import ContextVar
 from typing import Any
 
 from ..ops.moving import is_inside_loop
 from .calls import call
+from .certainty import SURE
+from .exits import LATE_VALUE, VALUE
 from .logic import and_, not_
 from .perhaps import Perhaps, is_or_none
 from .syntax import called, constant, filled, raw
@@ -90,7 +93,7 @@ def hand_over(value: ast.expr, nones: Collection[str], free: Collection[str]) ->
     """What stands for ``value``, transformed already, where it goes to a variable that may be None:
     for another one of ``nones``, some of which are ``free`` ones, and for the result of a call."""
     match value:
-        case ast.Name(id=name) if name in nones:
+        case ast.Name(id=name) if name in nones and not hasattr(value, SURE):
             args = [raw(name), constant(name), constant(name in free)]
             return filled(called("handed_on", args), value)
         case ast.Call(
@@ -101,6 +104,40 @@ def hand_over(value: ast.expr, nones: Collection[str], free: Collection[str]) ->
         ) if not _is_ours(function):
             helper.attr = call_taking.__name__
     return value
+
+
+def hand_parts(value: ast.expr, nones: Collection[str], free: Collection[str]) -> ast.expr:
+    """What stands for ``value``, which is kept or passed on: variables in it may be None."""
+    match value:
+        case ast.Name():
+            return hand_over(value, nones, free)
+        case ast.Tuple(elts=parts) | ast.List(elts=parts):
+            value.elts = [hand_parts(part, nones, free) for part in parts]
+    return value
+
+
+def hand_to(
+    target: ast.expr, value: ast.expr, nones: Collection[str], free: Collection[str]
+) -> ast.expr:  # fmt: skip
+    """What stands for ``value`` in ``target = value``."""
+    match target, value:
+        case ast.Name(id=name), _ if name in nones or name in (VALUE, LATE_VALUE):
+            return hand_over(value, nones, free)
+        case ((ast.Subscript() | ast.Attribute()), _):
+            return hand_parts(value, nones, free)
+        case (ast.Tuple(elts=targets), ast.Tuple(elts=values)) if len(targets) == len(values):
+            value.elts = [
+                hand_to(t, v, nones, free) if isinstance(v, ast.Name) else v
+                for t, v in zip(targets, values)
+            ]
+    return value
+
+
+def may_take(function: ast.expr) -> bool:
+    """Whether what ``function`` names may be given what is None at times: functions and methods of
+    the user's, and those that put something into a list or a dict."""
+    is_builtin = isinstance(function, ast.Name) and hasattr(builtins, function.id)
+    return not (is_builtin or _is_ours(function))
 
 
 def is_handed(value: ast.expr) -> bool:

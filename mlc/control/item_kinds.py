@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
-from ..dtypes import DType, float64, int64
+from ..dtypes import DType, boolean, float64, int64
 from ..ops.op import leaves_of
 from ..tracer import tree
 from ..tracer.chosen import coded, is_constant
@@ -16,9 +16,12 @@ from ..tracer.grown import ROWED, Grown, Kind, Leaf
 from ..tracer.rows import column, is_row
 from ..tracer.tracer import Tracer
 from .guarding import INSIDE, freeze
+from .perhaps import Perhaps, bare
 from .plan import NotNative, current
 from .spec import Spec
 from .values import is_value, spec_of, tensor_of
+
+_FLAG = Leaf((), boolean, ((boolean, True),), False)
 
 
 def kind_of(item: Any) -> Kind:
@@ -31,13 +34,23 @@ def kind_of(item: Any) -> Kind:
         if isinstance(item, Grown) and item.is_native and item.pool is None:
             raise NotNative(INSIDE)  # its arrays would be copied, and changes of it not be seen
     leaves, structure = tree.flatten(plain_of(item))
-    if not leaves or not all(map(is_value, leaves)):
+    if not (leaves or item is None) or not all(map(is_value, leaves)):
         raise NotNative(
             f"a list that data decide about holds a {type(item).__name__}; its items can be "
-            f"numbers, arrays of one shape, and tuples of them"
+            f"numbers, arrays of one shape, None, and tuples of them"
         )
     pool = item.pool if isinstance(item, Grown) else None
-    return Kind(structure, tuple(map(_leaf, leaves)), pool)
+    kind = Kind(structure, tuple(map(_leaf, leaves)), pool)
+    if may_hold_none(structure):
+        return Kind(structure, tuple(tree.flatten(_marked(form_of(kind)))[0]))
+    return kind
+
+
+def _marked(form: Any) -> Any:
+    """``form``, whose marks are alike in all forms."""
+    if type(form) is Perhaps:
+        return Perhaps(_marked(form.value), _FLAG, True)
+    return type(form)(map(_marked, form)) if type(form) in (tuple, list) else form
 
 
 def kind_added(item: Any) -> Kind | None:
@@ -65,6 +78,8 @@ def plain_of(item: Any) -> Any:
     match item:
         case tuple() if type(item) is tuple:
             return tuple(map(plain_of, item))
+        case Perhaps():
+            return Perhaps(plain_of(item.value), item.is_bound, True)
         case Grown() if not item.is_native and not item.is_deque:
             return list(map(plain_of, item.items()))
         case list() if type(item) is list:
@@ -78,6 +93,8 @@ def keep(item: Any) -> None:
         case tuple():
             for part in item:
                 keep(part)
+        case Perhaps():
+            keep(item.value)
         case Grown() if not item.is_native:
             freeze(item, INSIDE)
             for part in item.items():
@@ -96,13 +113,92 @@ def joined(a: Kind | None, b: Kind | None) -> Kind | None:
     """The kind of a list that holds items of both; NotNative where there is none."""
     if a is None or b is None or a == b:
         return b if a is None else a
-    if a.structure != b.structure:
-        one, other = (tree.structure_text(kind.structure) for kind in (a, b))
-        raise NotNative(
-            f"a list that data decide about holds items that differ in what they are made of, "
-            f"{one} and {other} (a star is a number or an array); let all be alike"
-        )
-    return Kind(a.structure, tuple(map(_joined, a.leaves, b.leaves)), a.pool)
+    if a.structure == b.structure:
+        return Kind(a.structure, tuple(map(_joined, a.leaves, b.leaves)), a.pool)
+    if a.pool is not None or b.pool is not None:
+        _refuse(a.structure, b.structure)
+    leaves, structure = tree.flatten(_either(form_of(a), form_of(b)))
+    return Kind(structure, tuple(leaves))
+
+
+def _refuse(a: Any, b: Any) -> NoReturn:
+    one, other = map(tree.structure_text, (a, b))
+    raise NotNative(
+        f"a list that data decide about holds items that differ in what they are made of, "
+        f"{one} and {other} (a star is a number or an array); let all be alike"
+    )
+
+
+def form_of(kind: Kind) -> Any:
+    """What items of ``kind`` are made of: a tree of what its leaves are held as."""
+    return tree.unflatten(kind.structure, kind.leaves)
+
+
+def _either(a: Any, b: Any) -> Any:
+    """The form of what is as ``a``, or as ``b``: what only one of them has may be None."""
+    if a is None and b is None:
+        return None
+    if a is None or b is None or type(a) is Perhaps or type(b) is Perhaps:
+        first, second = bare(a), bare(b)
+        form = first if second is None else second if first is None else _either(first, second)
+        return Perhaps(form, _FLAG, True)
+    if type(a) is type(b) in (tuple, list) and len(a) == len(b):
+        return type(a)(map(_either, a, b))
+    (ours, structure), (theirs, other) = tree.flatten(a), tree.flatten(b)
+    if structure != other:
+        _refuse(structure, other)
+    return tree.unflatten(structure, list(map(_joined, ours, theirs)))
+
+
+def fitted(kind: Kind, item: Any) -> Any:
+    """``item`` as one of ``kind``, with a mark at what may be None."""
+    return _fitted(form_of(kind), item) if may_hold_none(kind.structure) else item
+
+
+def _fitted(form: Any, item: Any) -> Any:
+    if type(form) is Perhaps:
+        if item is None:
+            return Perhaps(_nothing(form.value), False, True)
+        is_bound = item.is_bound if type(item) is Perhaps else True
+        return Perhaps(_fitted(form.value, bare(item)), is_bound, True)
+    return type(item)(map(_fitted, form, item)) if type(form) in (tuple, list) else item
+
+
+def _nothing(form: Any) -> Any:
+    leaves, structure = tree.flatten(form)
+    blanks = [np.zeros(leaf.shape, leaf.dtype.numpy)[()] for leaf in leaves]
+    return tree.unflatten(structure, blanks)
+
+
+@cache
+def may_hold_none(structure: Any) -> bool:
+    """Whether something in items of that ``structure`` may be None."""
+    is_part = structure.type is Perhaps
+    return is_part or any(map(may_hold_none, structure.children()))
+
+
+def origins(old: Kind, new: Kind) -> list[int | bool | None]:
+    """Which leaf of ``old`` each leaf of ``new``, which is as old ones and others, is in what there
+    is: its number, True or False for a mark that all have, or None where there is nothing."""
+    if old.structure == new.structure:
+        return [*range(len(old.leaves))]
+    found: list[int | bool | None] = []
+    _trace(tree.unflatten(old.structure, [*range(len(old.leaves))]), form_of(new), found)
+    return found
+
+
+def _trace(old: Any, new: Any, found: list[int | bool | None]) -> None:
+    if type(new) is Perhaps:
+        if old is None:
+            found += [False, *[None] * len(tree.flatten(new.value)[0])]
+            return
+        found.append(old.is_bound if type(old) is Perhaps else True)
+        old, new = bare(old), new.value
+    if type(new) in (tuple, list):
+        for mine, theirs in zip(old, new):
+            _trace(mine, theirs, found)
+        return
+    found += tree.flatten(old)[0]
 
 
 def _joined(a: Leaf, b: Leaf) -> Leaf:

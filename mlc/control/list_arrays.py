@@ -21,8 +21,14 @@ from ..tracer import tree
 from ..tracer.grown import Grown
 from ..tracer.tracer import Tracer
 from .list_rows import value_of
-from .list_steps import rows_of
+from .list_steps import raise_where, rows_of
+from .perhaps import Perhaps
 from .plan import current
+
+_OBJECTS = (
+    "an array is made of a list that holds None at times, which gives an array of objects in NumPy "
+    "and is none in compiled code; put a number in the place of None, -1 or nan"
+)
 
 
 def array_of(owner: Grown, size: int | None, length: Tracer) -> Any:
@@ -31,16 +37,20 @@ def array_of(owner: Grown, size: int | None, length: Tracer) -> Any:
     kind = owner.kind
     if kind is None or size == 0:
         return np.zeros((0,))
-    first = value_of(owner.head)
+    first, structure = value_of(owner.head), kind.structure
     columns: list[Any] = []
     for column in owner.columns:
         if size is None:
             columns.append(_open_rows(column, first, length))
         else:
             columns.append(Tracer(rows_of(column, first, size), current()))
-    if tree.is_single(kind.structure):
+    if structure.type is Perhaps:
+        structure = structure.children()[1]
+        is_some = columns.pop(0)
+        raise_where(np.logical_not(np.all(is_some)), TypeError(_OBJECTS))
+    if tree.is_single(structure):
         return columns[0]
-    if not tree.is_flat(kind.structure):
+    if not tree.is_flat(structure):
         return None
     return np.stack(columns, axis=1)
 

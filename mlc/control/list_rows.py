@@ -27,7 +27,17 @@ from ..tracer.storage import REGION as REGION
 from ..tracer.storage import WATCH, Cell, next_cell
 from ..tracer.tracer import Tracer
 from .guarding import FROZEN, INSIDE, LISTED, freeze, guarded
-from .item_kinds import are_numbers, column_of, is_one_array, joined, keep, kind_of, plain_of
+from .item_kinds import (
+    are_numbers,
+    column_of,
+    fitted,
+    is_one_array,
+    joined,
+    keep,
+    kind_of,
+    origins,
+    plain_of,
+)
 from .plan import NotNative, current
 from .shared_arrays import names_of
 from .spec import Spec
@@ -253,8 +263,9 @@ def _fill(owner: Grown, start: int, items: Sequence[Any]) -> None:
     if are_numbers(items):
         columns, kinds = [items], [kind_of(items[0]).leaves] * count
     else:
-        columns = [*zip(*(tree.flatten(plain_of(item))[0] for item in items))]
-        kinds = [kind_of(item).leaves for item in items]
+        held = [fitted(kind, plain_of(item)) for item in items]
+        columns = [*zip(*(tree.flatten(item)[0] for item in held))]
+        kinds = [kind_of(item).leaves for item in held]
     for n, (leaf, parts) in enumerate(zip(kind.leaves, columns)):
         _begin(owner.columns[n], start, column_of(parts, leaf), count)
         for part in parts:
@@ -262,7 +273,7 @@ def _fill(owner: Grown, start: int, items: Sequence[Any]) -> None:
                 freeze(part._cell)
         tag = owner.tags[n]
         if tag is not None:
-            marks = np.array([leaf.forms.index(k[n].forms[0]) for k in kinds], np.uint8)
+            marks = np.array([_mark(leaf, k[n]) for k in kinds], np.uint8)
             _begin(tag, start, marks, count)
 
 
@@ -289,17 +300,27 @@ def _widen(owner: Grown, kind: Kind | None) -> None:
         return
     columns: list[Tracer] = []
     tags: list[Tracer | None] = []
-    for n, leaf in enumerate(kind.leaves):
-        before = None if old is None else old.leaves[n]
+    origin = [None] * len(kind.leaves) if old is None else origins(old, kind)
+    for n, leaf in zip(origin, kind.leaves):
         spec = Spec((owner.room, *leaf.shape), leaf.dtype)
-        if before is None:
-            columns.append(Tracer(unset((owner.room, *leaf.shape), leaf.dtype), trace))
+        before = None if old is None or n is None or type(n) is bool else old.leaves[n]
+        if type(n) is bool:
+            mark = tensor_of(trace, np.bool(n), Spec((), leaf.dtype))
+            columns.append(Tracer(_alike(spec.shape, mark), trace))
+        elif before is None or n is None:
+            columns.append(Tracer(unset(spec.shape, leaf.dtype), trace))
         elif before.dtype is leaf.dtype:
             columns.append(owner.columns[n])
         else:
             columns.append(Tracer(tensor_of(trace, owner.columns[n], spec), trace))
-        tags.append(_tag(owner, before, leaf, None if before is None else owner.tags[n]))
+        old_tag = None if before is None or n is None else owner.tags[n]
+        tags.append(_tag(owner, before, leaf, old_tag))
     owner.columns, owner.tags, owner.kind = columns, tags, kind
+
+
+def _alike(shape: tuple[int, ...], value: Tensor) -> Tensor:
+    """An array whose elements all are ``value``."""
+    return te.compute(shape, lambda *_: value[()], name="marks", op="list_rows")
 
 
 def as_carried(before: Any, end: Grown, entry: Any, listed: list[Grown]) -> Grown:
@@ -374,7 +395,9 @@ def write_row(owner: Grown, at: Any, item: Any) -> None:
             raise Wanted(owner, found)
     trace = current()
     keep(item)
-    for n, leaf in enumerate(tree.flatten(plain_of(item))[0]):
+    held = fitted(kind, plain_of(item))
+    found = found if kind.structure == found.structure else kind_of(held)
+    for n, leaf in enumerate(tree.flatten(held)[0]):
         form = kind.leaves[n]
         if isinstance(leaf, Tracer) and form.is_array:
             watched, is_old = WATCH.get(), leaf._cell.serial < REGION.get()
@@ -384,8 +407,14 @@ def write_row(owner: Grown, at: Any, item: Any) -> None:
         _store(owner.columns[n], at, tensor_of(trace, leaf, Spec(form.shape, form.dtype)))
         tag = owner.tags[n]
         if tag is not None:
-            mark = form.forms.index(found.leaves[n].forms[0])
+            mark = _mark(form, found.leaves[n])
             _store(tag, at, tensor_of(trace, np.uint8(mark), Spec((), uint8)))
+
+
+def _mark(leaf: Leaf, item: Leaf) -> int:
+    """Which of the forms of ``leaf`` that of an item is; where it has none, any."""
+    form = item.forms[0]
+    return leaf.forms.index(form) if form in leaf.forms else 0
 
 
 def _store(column: Tracer, at: Any, value: Tensor) -> None:

@@ -18,6 +18,7 @@ from ..tracer.tracer import Tracer
 from .failing import note
 from .forms import is_traced, native_for
 from .list_rows import columns_of, copy_element, read_row, value_of
+from .perhaps import Perhaps, value_in
 from .plan import NotNative, State, current
 from .tries import caught, is_tried
 
@@ -56,7 +57,7 @@ def note_full(test: Any) -> None:
 
 def whole_number(value: Any) -> Any:
     """``value`` as an index: a Python int, or a traced number."""
-    value = known(value)
+    value = known(value_in(value))
     if isinstance(value, Tracer):
         if value.shape or value.dtype.kind not in "iu":
             raise TypeError(
@@ -124,6 +125,12 @@ def each(values: Any, body: Callable[[Any], None]) -> None:
 
 def equal(a: Any, b: Any) -> Any:
     """``a == b`` for numbers and tuples of them."""
+    if type(b) is Perhaps or b is None:
+        a, b = b, a
+    if type(a) is Perhaps:
+        return np.equal(a == b, True)
+    if a is None or b is None:
+        return np.bool(a is b)
     if isinstance(a, (tuple, list)) or isinstance(b, (tuple, list)):
         if type(a) is not type(b) or len(a) != len(b):
             return np.False_

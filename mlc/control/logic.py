@@ -18,7 +18,7 @@ from .folding import is_in
 from .forms import is_traced, native_if
 from .host_changes import HostState
 from .iterators import TakesItemsError, holding, refuse_taking
-from .plan import alone
+from .plan import CHOSEN, alone
 from .raised import attempted
 from .truths import truth
 from .watching import changes_undone
@@ -36,7 +36,7 @@ def if_expression(test: Any, then: Thunk, otherwise: Thunk, *, is_taken: bool = 
     def put(values: list[Any]) -> None:
         held[0] = values[0]
 
-    state = State(("the value",), lambda: list(held), put, "the conditional expression")
+    state = State((CHOSEN,), lambda: list(held), put, "the conditional expression")
     state.is_branch, state.is_taken = True, is_taken
     native_if(test, lambda: put([then()]), lambda: put([otherwise()]), state)
     return held[0]

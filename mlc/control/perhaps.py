@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import operator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
+from ..ops.op import CURRENT
+from ..tracer import tree
 from .host_changes import UNDEFINED
 from .plan import NotNative, State
 
@@ -12,13 +15,95 @@ from .plan import NotNative, State
 class Perhaps:
     """``value`` where ``is_bound``, a traced bool, holds; no value, or None, where it does not.
 
-    Code of the user's never meets one: see `mlc.control.reads`.
+    Code of the user's meets one only where it may be None: an item of a list or a dict, asked
+    whether it is None, compared and kept as it is. What else is done with it is done with the
+    value, and the run raises an error where there is none.
     """
 
     __slots__ = ("is_bound", "or_none", "value")
+    __mlc_first__ = True  # its operators come before those of traced values
 
     def __init__(self, value: Any, is_bound: Any, or_none: bool = False) -> None:
         self.value, self.is_bound, self.or_none = value, is_bound, or_none
+
+    def certain(self) -> Any:
+        """The value; the run raises an error where there is none."""
+        from .unbound import certain
+
+        return certain(self, "an item", False)
+
+    def __mlc_lift__(self, trace: Any) -> Any:
+        return trace.lift(self.certain())
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self.certain(), name)
+
+    def __eq__(self, other: object) -> Any:
+        from .unbound import equal_or_none
+
+        return equal_or_none(lambda: self, lambda: other, "Eq")
+
+    def __ne__(self, other: object) -> Any:
+        from .unbound import equal_or_none
+
+        return equal_or_none(lambda: self, lambda: other, "NotEq")
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *given: Any, **options: Any) -> Any:
+        return getattr(ufunc, method)(*map(value_in, given), **options)
+
+    def __array_function__(self, function: Any, types: Any, given: Any, options: Any) -> Any:
+        return function(*map(value_in, given), **{k: value_in(v) for k, v in options.items()})
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self.certain()[value_in(key)] = value
+
+    # fmt: off
+    __hash__ = None  # type: ignore[assignment]
+    def __bool__(self) -> bool: return bool(self.is_bound and self.certain())
+    def __len__(self) -> int: return len(self.certain())
+    def __iter__(self) -> Iterator[Any]: return iter(self.certain())
+    def __contains__(self, part: Any) -> bool: return part in self.certain()
+    def __getitem__(self, key: Any) -> Any: return self.certain()[value_in(key)]
+    def __index__(self) -> int: return operator.index(self.certain())
+    def __int__(self) -> int: return int(self.certain())
+    def __float__(self) -> float: return float(self.certain())
+    def __neg__(self) -> Any: return -self.certain()
+    def __pos__(self) -> Any: return +self.certain()
+    def __abs__(self) -> Any: return abs(self.certain())
+    def __invert__(self) -> Any: return ~self.certain()
+    # fmt: on
+
+
+def _binary(name: str) -> None:
+    function = getattr(operator, f"__{name}__")
+
+    def forward(self: Perhaps, other: Any) -> Any:
+        return function(self.certain(), value_in(other))
+
+    def backward(self: Perhaps, other: Any) -> Any:
+        return function(value_in(other), self.certain())
+
+    setattr(Perhaps, f"__{name}__", forward)
+    if name not in ("lt", "le", "gt", "ge"):
+        setattr(Perhaps, f"__r{name}__", backward)
+
+
+for _name in (
+    "add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "lshift", "rshift", "and",
+    "or", "xor", "lt", "le", "gt", "ge",
+):  # fmt: skip
+    _binary(_name)
+
+
+def value_in(held: Any) -> Any:
+    """``held``, or what it surely is if that may be None; so with what is in tuples and lists."""
+    if type(held) is Perhaps:
+        return held.certain()
+    if type(held) in (tuple, list) and any(type(part) is Perhaps for part in held):
+        return type(held)(map(value_in, held))
+    return held
 
 
 def bare(held: Any) -> Any:
@@ -55,3 +140,17 @@ def check_set(state: State, unset: Collection[int], after: Sequence[Any]) -> Non
         if after[n] is UNDEFINED and state.variable(n) and not state.outcome.is_error:
             name = state.names[n]
             raise NotNative(f"{state.what} makes {name} None on one way, and leaves it unbound")
+
+
+def _parts(held: Perhaps) -> tuple[tuple[Any, Any], bool]:
+    return (held.is_bound, held.value), held.or_none
+
+
+def _whole(or_none: bool, parts: Sequence[Any]) -> Any:
+    flag, value = parts
+    if CURRENT.get() is None:
+        return value if flag else None  # a result
+    return Perhaps(value, flag, or_none)
+
+
+tree.register(Perhaps, _parts, _whole)

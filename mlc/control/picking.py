@@ -23,7 +23,7 @@ from ..tracer.chosen import Chosen, is_constant
 from ..tracer.tracer import Tracer
 from .forms import is_traced
 from .guarding import freeze, guarded
-from .item_kinds import column_of, joined, kind_of, plain_of
+from .item_kinds import column_of, fitted, joined, kind_of, plain_of
 from .list_rows import _load
 from .list_steps import raise_where
 from .lists import Growing
@@ -77,7 +77,7 @@ def picked(items: Sequence[Any], key: Tracer) -> Any:
     is_outside = (index < -count) | (index >= count)
     raise_where(is_outside, IndexError(f"{name} index out of range"))
     at = np.clip(np.where(index < 0, index + count, index), 0, count - 1)
-    rows = [tree.flatten(plain_of(item))[0] for item in items]
+    rows = [tree.flatten(fitted(kind, plain_of(item)))[0] for item in items]
     leaves = []
     for leaf, parts in zip(kind.leaves, zip(*rows)):
         column = column_of(parts, leaf)

@@ -18,6 +18,7 @@ from .orders import Orders
 from .spec import Spec
 
 T = TypeVar("T")
+CHOSEN = "the value"  # what a conditional expression gives
 
 
 class NotNative(UnsupportedError):
@@ -97,7 +98,8 @@ class State:
     def may_be_none(self, n: int) -> bool:
         """Whether number ``n`` may be carried as a value or None. Outside of native loops the data
         choose what a function returns."""
-        return bool(self.variable(n)) or self.is_result(n) and not current().has_room
+        is_value = self.names[n] == CHOSEN
+        return bool(self.variable(n)) or (self.is_result(n) or is_value) and not current().has_room
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ import sys
 from collections.abc import Collection, Iterable
 from typing import Any
 
+from .certainty import SURE
 from .names import assigned, exposed
 from .nodes import walk
 
@@ -201,7 +202,8 @@ class _Guard(ast.NodeTransformer):
 
     def guarded(self, node: ast.Name) -> ast.expr:
         nothing = ast.arguments([], [], None, [], [], None, [])
-        name = "trusted" if node.id in self.trusted else "bound"
+        name = "sure" if hasattr(node, SURE) else "bound"
+        name = "trusted" if node.id in self.trusted else name
         helper = ast.Attribute(ast.Name("__mlc__", ast.Load()), name, ast.Load())
         is_free = node.id not in self.own
         args = [ast.Lambda(nothing, node), ast.Constant(node.id), ast.Constant(is_free)]

@@ -37,7 +37,6 @@ from .forms import is_traced, native_for, native_if, native_while
 from .gathering import comprehended_where as comprehended_where
 from .gathering import consumed as consumed
 from .gathering import is_open
-from .gets import asks_data as asks_data
 from .growing import grow
 from .growth import may_grow, reach_arrayed, reach_arrays, reach_lists
 from .handing import call_taking as call_taking
@@ -68,6 +67,7 @@ from .making_tables import dict_ as dict_
 from .making_tables import dict_of as dict_of
 from .making_tables import set_of as set_of
 from .patience import FAILURES, Patience, done_natively
+from .perhaps import value_in
 from .picking import may_pick, picked, picked_of
 from .ranges import Range
 from .ranges import native_range as native_range
@@ -87,6 +87,7 @@ from .truths import truth as truth
 from .unbound import bound as bound
 from .unbound import equal_or_none as equal_or_none
 from .unbound import is_none as is_none
+from .unbound import sure as sure
 from .unbound import trusted as trusted
 from .unrolling import Thunk, Touched, read_now, repeating, run_all, state_of
 from .watching import is_held
@@ -136,6 +137,7 @@ def assert_(test: Any, message: Thunk | None) -> None:
 def item(value: Any, key: Any) -> Any:
     """``value[key]``; of NumPy's own arrays and scalars by traced keys, too, which NumPy would not
     hand over."""
+    value, key = value_in(value), value_in(key)
     note_read(value, key)
     if not isinstance(value, (np.ndarray, np.generic)) or all_known([key]):
         if type(value) is list and is_traced(key) and current().has_room:

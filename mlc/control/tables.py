@@ -44,6 +44,7 @@ from .list_rows import (
 )
 from .list_steps import equal, note_full, nothing_held, run
 from .lists import Growing, _whole
+from .perhaps import Perhaps
 from .plan import NotNative, current
 from .spec import Spec
 from .values import tensor_of
@@ -139,7 +140,11 @@ class Table(Tabled):
 
     def has(self, key: Any) -> Any:
         """``key in self``, a traced bool."""
-        return as_python(self.find(key)[1] >= 0)
+        if type(key) is Perhaps:
+            from .logic import and_
+
+            return and_(key.is_bound, lambda: self.has(key.value))
+        return False if key is None else as_python(self.find(key)[1] >= 0)
 
     def find(self, key: Any) -> tuple[Any, Any]:
         """The place of ``key`` in the index, and its row; where it is not there, a free place, and
@@ -224,6 +229,8 @@ class Table(Tabled):
         """Take ``row`` out, which the index names at ``place``, where ``is_there`` holds. The rows
         after it move up ``in_order``, or the last one takes its place."""
         keys, values = self.key_list, self.value_list
+        if keys.kind is None:  # nothing was put in so far as tracing has come
+            return
         self._leave(place, is_there)
         count = value_of(keys.tail)
         first = np.where(is_there, row + 1, count)
@@ -300,6 +307,8 @@ def is_numeric(key: Any) -> bool:
     """Whether ``key`` is a number, what is carried as one, or a tuple of some."""
     if type(key) is tuple:
         return bool(key) and all(map(is_numeric, key))
+    if type(key) is Perhaps:
+        return is_numeric(key.value)
     if isinstance(key, _NUMBERS) or is_constant(key) or type(key) is Chosen:
         return True
     return isinstance(key, Tracer) and not key.shape
@@ -316,6 +325,8 @@ def is_chosen(key: Any) -> bool:
     """Whether data decide about ``key``."""
     if type(key) is tuple:
         return any(map(is_chosen, key))
+    if type(key) is Perhaps:
+        return is_chosen((key.is_bound, key.value))
     return is_traced(key._number if type(key) is Chosen else key)
 
 
@@ -324,6 +335,13 @@ def plain_key(key: Any) -> Any:
     of constants."""
     if type(key) is tuple:
         return tuple(map(plain_key, key))
+    if key is None:
+        raise NotNative(
+            "None is a key of a dict or set that data decide about; its keys can be numbers, texts "
+            "and tuples of them: use a number that stands for none, -1"
+        )
+    if type(key) is Perhaps:
+        return plain_key(key.certain())
     if is_constant(key):
         return coded(key)
     found = known(key)

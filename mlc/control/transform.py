@@ -21,12 +21,12 @@ from typing import Any
 
 from . import comprehensions
 from .attempts import lower_attempts
+from .certainty import mark_certain
 from .compare_nodes import Comparisons
 from .exits import DONE, FLAGS, LATE_VALUE, TAKEN, VALUE, lower_exits
 from .failing import rewrite_exits, rewrite_raises
 from .failing_values import caught_body
-from .gets import lower_gets
-from .handing import as_test, hand_over
+from .handing import as_test, hand_parts, hand_to, may_take
 from .kept_lists import mark_kept
 from .list_names import as_grown, as_table, asked, growing, is_steady, with_lists
 from .matching import lower_matches
@@ -74,6 +74,7 @@ def transform(
     anything after one that ``is_last``. Functions that call themselves become ``loops``: each has a
     name, and may be a method, see `machines`.
     """
+    mark_certain(function)
     lower_matches(function)
     mark_kept(function)
     names = doubtful(function)
@@ -83,7 +84,6 @@ def transform(
 
         for node, (name, is_method) in loops.items():
             trusted |= as_machine(node, name, is_method)
-    if lower_gets(function) or loops:
         names |= doubtful(function) - trusted
     is_made = _transform(function, failing, is_last)
     if is_made:
@@ -231,9 +231,8 @@ class _Worker(Comparisons):
 
     def visit_Assign(self, node: ast.Assign) -> ast.AST:
         self.generic_visit(node)
-        match node.targets:
-            case [ast.Name(id=name)] if name in self.nones or name in (VALUE, LATE_VALUE):
-                node.value = hand_over(node.value, self.nones, self.shared)
+        if len(node.targets) == 1:
+            node.value = hand_to(node.targets[0], node.value, self.nones, self.shared)
         return with_lists(node, self.growing)
 
     def visit_Dict(self, node: ast.Dict) -> ast.AST:
@@ -445,6 +444,8 @@ class _Worker(Comparisons):
         if isinstance(node.func, ast.Name) and node.func.id == "dict":
             for keyword in node.keywords:
                 keyword.value = as_grown(keyword.value)
+        if may_take(node.func):
+            node.args = [hand_parts(arg, self.nones, self.shared) for arg in node.args]
         node.func = filled(called("call", [node.func]), node.func)
         return node
 

@@ -30,6 +30,14 @@ def bound(read: Callable[[], Any], name: str, is_free: bool) -> Any:
     return certain(found, name, is_free) if type(found) is Perhaps else found
 
 
+def sure(read: Callable[[], Any], name: str, is_free: bool) -> Any:
+    """The same for a variable that was asked whether it is None, and is not."""
+    found = held_by(read, name, is_free)
+    if type(found) is not Perhaps:
+        return found
+    return found.value if found.or_none else certain(found, name, is_free)
+
+
 def trusted(read: Callable[[], Any], name: str, is_free: bool) -> Any:
     """The same for a variable that surely has a value where it is read, though no code shows it."""
     return bare(held_by(read, name, is_free))
@@ -100,10 +108,10 @@ def equal_or_none(left: Callable[[], Any], right: Callable[[], Any], name: str) 
         return compared(a, b, name)
     first, second = bare(a), bare(b)
     for side in (first, second):
-        if np.ndim(side):
+        if not isinstance(side, (tuple, list, str)) and np.ndim(side):
             raise NotNative("an array that may be None is compared; ask first whether it `is None`")
     has_first, has_second = (is_bound(s) if type(s) is Perhaps else s is not None for s in (a, b))
-    if None in (first, second):
+    if first is None or second is None:
         same = not_(has_first) if second is None else not_(has_second)
     else:
         both = and_(has_first, lambda: has_second)

@@ -364,7 +364,9 @@ class ListResult:
             marks = None if tag is None else computed[tag][low:high]
             columns.append(_values(np.asarray(computed[place])[low:high], marks, leaf))
         found: list[Any] = []
-        if self.structure is not None and tree.is_single(self.structure):
+        if self.structure is not None and not columns:
+            found = [tree.unflatten(self.structure, ()) for _ in range(low, high)]  # all are None
+        elif self.structure is not None and tree.is_single(self.structure):
             found = columns[0]
         elif (
             self.structure is not None

@@ -222,7 +222,7 @@ def _declines(value: Any, other: Any) -> bool:
     always, that of an array where the class of ``other`` asks for it."""
     kind = type(other)
     if hasattr(kind, "__mlc_lift__"):
-        return False
+        return getattr(kind, "__mlc_first__", False)  # what may be None knows what to do then
     if getattr(kind, "__array_ufunc__", value) is None:
         return True
     from .attributes import is_object

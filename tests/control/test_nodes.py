@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 import mlc
-from mlc.control.gets import lower_gets
 from mlc.control.nodes import children, settle_places, walk
 
 MARKS = (ast.expr_context, ast.operator, ast.unaryop, ast.boolop, ast.cmpop)
@@ -89,19 +88,3 @@ def test_places_are_settled_as_by_the_library() -> None:
     settle_places(ours, part, 40)
     assert ast.dump(ours, include_attributes=True) == ast.dump(usual, include_attributes=True)
     compile(copy.deepcopy(ours), "text", "exec")
-
-
-def test_only_functions_that_get_from_tables_are_rewritten_for_it() -> None:
-    def function(text: str) -> ast.FunctionDef:
-        made = ast.parse(text).body[0]
-        assert isinstance(made, ast.FunctionDef)
-        return made
-
-    plain = function(
-        "def f(d, k):\n    x = d[k]\n    y = d.get(k, 0)\n    d.get(k)\n    return x\n"
-    )
-    before = ast.dump(plain)
-    assert not lower_gets(plain) and ast.dump(plain) == before
-    for text in ("    x = d.get(k)\n", "    if k:\n        x = self.d.get(k + 1)\n"):
-        asking = function(f"def f(d, k):\n{text}    return x\n")
-        assert lower_gets(asking) and "asks_data" in ast.unparse(asking)

@@ -287,14 +287,6 @@ def test_a_key_that_is_not_there_is_a_key_error(function: Any) -> None:
         mlc.jit(function)(LABELS)
 
 
-def without_a_default(x: Any) -> Any:
-    held, i = {}, 0
-    while x[i] < 3:
-        held[int(x[i])] = (held.get(int(x[i])), i)[1]
-        i += 1
-    return len(held)
-
-
 def of_bytes(x: Any) -> Any:
     held, i = {0: b"none"}, 0
     while x[i] < 3:
@@ -303,11 +295,20 @@ def of_bytes(x: Any) -> Any:
     return len(held)
 
 
+def with_none_as_a_key(x: Any) -> Any:
+    held, i = {0: 1}, 0
+    while x[i] < 3:
+        held[None] = i
+        i += 1
+        held[int(x[i])] = i
+    return len(held)
+
+
 @pytest.mark.parametrize(
     "function, message",
     [
-        (without_a_default, "gives a value or None, which no code can choose between"),
         (of_bytes, "holds a bytes; its items can be numbers"),
+        (with_none_as_a_key, "None is a key of a dict or set that data decide about"),
     ],
 )
 def test_what_tables_do_not_hold_is_refused(function: Any, message: str) -> None:
