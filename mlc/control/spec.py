@@ -6,7 +6,7 @@ from contextvars import ContextVar
 
 import numpy as np
 
-from ..dtypes import DType, as_dtype
+from ..dtypes import DType, as_dtype, bfloat16, float16
 from ..errors import DTypeError, ShapeError
 from ..records import dataclass
 
@@ -50,7 +50,9 @@ def merged(a: Spec, b: Spec, label: str, what: str, must_fit: bool) -> Spec:
     if a.weak or b.weak:
         weak, strong = (a, b) if a.weak else (b, a)
         python = {"b": False, "i": 0}.get(weak.dtype.kind, 0.0)
-        found = as_dtype(np.result_type(strong.dtype.numpy, python))
+        like = float16 if strong.dtype is bfloat16 else strong.dtype  # which NumPy would widen
+        found = as_dtype(np.result_type(like.numpy, python))
+        found = strong.dtype if found is like else found
     else:
         found = as_dtype(np.result_type(a.dtype.numpy, b.dtype.numpy))
     if found is not a.dtype and (a.shape or must_fit and not a.weak):

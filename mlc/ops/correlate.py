@@ -12,6 +12,7 @@ from ..errors import ArgumentError, DomainError, ShapeError
 from ..ir.expr import Expr, cast, const, select
 from ..te.extent import Extent
 from .broadcast import as_tensor, shape_of
+from .create import zeros
 from .calculus import as_array
 from .elementwise import astype
 from .join import concatenate, flip
@@ -98,6 +99,8 @@ def cov(
     kinds = [dtype_of(t).numpy.type(0) for t in (x, *([] if y is None else [as_array(y)]))]
     work = common_dtype(*kinds, np.float64(0)) if dtype is None else dtype
     x = _rows(x, rowvar, work)
+    if shape_of(x)[0] == 0:
+        return zeros((0, 0))  # of no variables: float64, and without those of y, as NumPy's is
     if y is not None:
         x = concatenate([x, _rows(as_array(y), rowvar, work)], axis=0)
     ddof = (0 if bias else 1) if ddof is None else ddof

@@ -2,6 +2,7 @@
 
 import itertools
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -369,3 +370,17 @@ def test_what_functions_change_is_found_once_in_a_nest(f, most, attempts):
     x = np.array([1.0, 2.0, 0.5, 3.0])
     np.testing.assert_array_equal(mlc.jit(f)(x), f(x))
     assert len(attempts) < most  # not some power of two by each level
+
+
+@pytest.mark.parametrize("dtype", [ml_dtypes.bfloat16, np.float16])
+@pytest.mark.parametrize("count", [3, 12])
+def test_a_python_float_to_which_narrow_floats_are_added_becomes_one(dtype, count):
+    def f(x):
+        total = 0.0
+        for i in range(len(x)):
+            for j in range(i + 1, len(x)):
+                total += x[j] - x[i]
+        return total
+
+    found = mlc.jit(f)(np.arange(count).astype(dtype) % 3)  # the longer loop is native
+    assert found.dtype == dtype and found == f(np.arange(count) % 3)

@@ -24,6 +24,8 @@ def test_fits_and_correlations():
     near(lambda t: np.corrcoef(t[0], t[1]), table)
     near(lambda t: np.cov(t, fweights=np.arange(1, 31), ddof=2), table)
     near(lambda t: np.cov(t, t * 2, aweights=t[0]), table)
+    of_none = mlc.jit(lambda t, u: np.cov(t, u, dtype=np.float32))(table[:0], table)
+    assert of_none.shape == (0, 0) and of_none.dtype == np.float64
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
