@@ -12,8 +12,8 @@ from ..errors import ArgumentError, DomainError, ShapeError
 from ..ir.expr import Expr, cast, const, select
 from ..te.extent import Extent
 from .broadcast import as_tensor, shape_of
-from .create import zeros
 from .calculus import as_array
+from .create import zeros
 from .elementwise import astype
 from .join import concatenate, flip
 from .moving import length_of
