@@ -69,7 +69,7 @@ class Captures:
         self.holders = walk.holders
         self.names = frozenset(walk.names)
         self.seen = walk.seen  # by their ids
-        self.generators = frozenset(map(id, walk.generators))  # of random numbers
+        self.generators = {id(source): source for source in walk.generators}  # of random numbers
         for name, array in walk.arrays if watch else ():
             self.arrays[id(array)] = _Watched(name, array, frozen_copy(array))
         keys = map(content_key, filter(is_by_content, roots[1:]))

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -47,6 +47,7 @@ from .streams import (
     twin_of,
     words_of,
 )
+from .unfollowed_draws import check_spawned, has_seed, refusing
 
 KNOWN_DRAWS: ContextVar[bool] = ContextVar("mlc_known_draws", default=False)
 _MOST = 1 << 27  # elements of a table
@@ -87,7 +88,7 @@ class Draws(NativeDraws):
     """What one trace draws. ``inputs`` are those of the graph, arguments first; ``outside`` holds
     the ids of generators that the function reads from elsewhere."""
 
-    def __init__(self, trace: Any, inputs: list[Tensor], outside: frozenset[int]) -> None:
+    def __init__(self, trace: Any, inputs: list[Tensor], outside: Container[int]) -> None:
         self.trace, self.inputs, self.outside = trace, inputs, outside
         self.is_known = KNOWN_DRAWS.get()
         self.steps: list[Step] = []
@@ -218,7 +219,7 @@ class Draws(NativeDraws):
     def made(self, function: Any, args: Any, options: Any) -> Any:
         """A generator that the function makes."""
         found = function(*args, **options)
-        if getattr(function, "__name__", "") == "Generator" or _has_seed(args, options):
+        if getattr(function, "__name__", "") == "Generator" or has_seed(args, options):
             self.own[id(found)] = found
             if self._is_own_native():
                 self._fix(found, found)
@@ -237,7 +238,7 @@ class Draws(NativeDraws):
         self._check(source, "seed")
         if self.places:
             raise UnsupportedError("seed() in a native loop cannot be traced; call it before")
-        if not _has_seed(args, options):
+        if not has_seed(args, options):
             if self.is_known:
                 raise UnsupportedError("seed() without a number cannot be traced here; give it one")
             self.twins.pop(id(source), None)
@@ -255,6 +256,8 @@ class Draws(NativeDraws):
     def draw(self, source: Any, name: str, args: Any, options: Any) -> Any:
         """``source.name(...)``, all arguments known."""
         stream = self.streams.get(id(source))
+        if id(source) not in self.own:
+            check_spawned(name)
         if stream is not None:
             return self._streamed(stream, name, args, options)
         self._check(source, name)
@@ -334,10 +337,6 @@ def _kind_of(source: Any) -> str:
     return type(getattr(source, "bit_generator", source)).__name__
 
 
-def _has_seed(args: Any, options: Any) -> bool:
-    return any(value is not None for value in (*args, *options.values()))
-
-
 def current() -> Draws | None:
     """What draws in the function that is being traced."""
     return getattr(CURRENT.get(), "draws", None)
@@ -370,9 +369,13 @@ def random_form(function: Any) -> Any:
     if owner is not None and is_generator(owner):
         return drawing_from(owner, function)
     module = getattr(function, "__module__", None)
+    name = getattr(function, "__name__", "")
+    if (instead := refusing(function)) is not None:
+        return instead
+    if module == "random" and name == "Random":
+        return _maker(function)
     if not isinstance(module, str) or not module.startswith("numpy.random"):
         return None
-    name = getattr(function, "__name__", "")
     if name in ("seed", *_ALIASES):
         return drawing_from(global_of_numpy(), function)
     return _maker(function) if name in ("default_rng", "RandomState", "Generator") else None

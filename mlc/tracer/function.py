@@ -23,6 +23,7 @@ from .sizes import Rooms
 from .trace import FAILING, FunctionTrace, tracing
 from .traced import Traced, traced_results
 from .tracer import Tracer
+from .unfollowed_draws import check_unmoved, put_back, states_read, twins_of
 
 
 def trace_function(
@@ -78,6 +79,8 @@ def trace_function(
         return made
 
     named = list(parameters.named(args, kwargs))
+    generators = captures.generators.values()
+    twins = twins_of(generators)
     try:
         with tracing(trace), standing_in(captures.spaces):
             if FAILING.get():
@@ -94,7 +97,11 @@ def trace_function(
             done = traced_results(returned, trace, inputs, leaves, numbers)
             done = replace(done, refills=refills.changed)
             captures.checks += trace.draws.starts()
+            check_unmoved(twins)
+            drew = trace.draws.drawn() is not None
+            captures.checks += states_read(captures.names, generators, drew)
     except Exception as error:
+        put_back(twins)
         error.drew = trace.draws.drew  # type: ignore[attr-defined]
         error.wanted = trace.wanted  # type: ignore[attr-defined]  # see `deciding.static_after`
         raise
