@@ -37,7 +37,11 @@ _LIKE_UFUNCS = frozenset({
     np.where, np.clip, np.round, np.copy, np.zeros_like, np.ones_like, np.empty_like, np.full_like,
     np.nan_to_num, np.isclose, np.astype, np.fix, np.isposinf, np.isneginf,
 })  # fmt: skip
-_IN_ORDER = frozenset({np.concatenate, np.diff, np.gradient})
+_IN_ORDER = frozenset({
+    np.concatenate, np.diff, np.gradient, np.hstack, np.vstack, np.dstack, np.column_stack,
+    np.stack, np.append,
+})  # fmt: skip
+_EITHER = frozenset({np.pad, np.insert})  # in Fortran's order where the array is, else in C's
 _TRANSPOSED = frozenset({
     np.argwhere, np.apply_along_axis, np.apply_over_axes, np.linspace, np.logspace, np.geomspace,
 })  # fmt: skip
@@ -161,8 +165,15 @@ def settle_order(function: Any, result: Any, inputs: Sequence[Any]) -> None:
     elif function in _IN_ORDER and not any(map(_is_other, leaves_of([result, *inputs]))):
         arrays = [v for v in leaves_of(list(inputs)) if np.ndim(v) > 1]
         for part in leaves_of([result]):
-            _keep_axes(part, arrays)
+            _keep_axes(part, arrays, _new_axis(function, part, inputs))
         return
+    elif function is np.roll and len(inputs) == 3 and inputs[2] is not None:
+        keep_order(result, inputs[:1])
+        return
+    elif function in _EITHER and getattr(result, "ndim", 0) == inputs[0].ndim:
+        is_c, is_f = is_in_order(inputs[0], "C"), is_in_order(inputs[0], "F")
+        known: Order = _fortran(result.shape) if is_f and not is_c else None
+        order = UNKNOWN if None in (is_c, is_f) or _is_other(result) else known
     elif function in _PRODUCTS and getattr(result, "ndim", 0) == 2:
         order = None
     else:
@@ -175,34 +186,53 @@ def settle_order(function: Any, result: Any, inputs: Sequence[Any]) -> None:
                 set_order(part, order if part.ndim > 1 else None)
 
 
-def _keep_axes(result: Any, inputs: Sequence[Any]) -> None:
-    """Let the axes of ``result`` lie in memory as those of all of ``inputs`` do."""
-    found = {_axes_of(value) for value in inputs}
-    axes = found.pop()
+def _new_axis(function: Any, result: Any, inputs: Sequence[Any]) -> int | None:
+    """The axis that a function which joins arrays has made of none; None without."""
+    if function is np.dstack:
+        return 2
+    if function is not np.stack:
+        return None
+    given = [value for value in inputs[1:] if type(value) is int]
+    return given[0] % result.ndim if given else 0
+
+
+def _keep_axes(result: Any, inputs: Sequence[Any], new: int | None = None) -> None:
+    """Let the axes of ``result`` lie in memory as those of all of ``inputs`` do, which may not have
+    the ``new`` one."""
     if result.ndim < 2:
         set_order(result, None)
         return
-    if found or axes is None or len(axes) != result.ndim:
+    blanks = [layout(value) if _is_traced(value) else np.asarray(value) for value in inputs]
+    known = [
+        b if new is None or b.ndim == result.ndim else np.expand_dims(b, new)
+        for b in blanks
+        if b is not None and 0 not in b.shape
+    ]
+    known = [b for b in known if b.ndim == result.ndim]
+    if not known or len(known) < len(blanks):
         set_order(result, UNKNOWN)
         return
+    axes = _axes_of(known)
     steps = _dense([int(result.shape[axis]) for axis in axes], 1)
     set_order(result, tuple(steps[axes.index(axis)] for axis in range(result.ndim)))
 
 
-def _axes_of(value: Any) -> tuple[int, ...] | None:
-    blank = layout(value) if _is_traced(value) else np.asarray(value)
-    if blank is None or 0 in blank.shape:
-        return None
+def _axes_of(blanks: Sequence[Array]) -> tuple[int, ...]:
+    """The axes that NumPy joins arrays of such strides along, that along which neighbours lie
+    farthest apart first: where the arrays do not agree, as in C order."""
     axes: list[int] = []
-    for axis, (size, step) in enumerate(zip(blank.shape, blank.strides, strict=True)):
+    for axis in range(blanks[0].ndim):
         at = len(axes)
         for place in reversed(range(len(axes))):
             other = axes[place]
-            if 1 in (size, blank.shape[other]):  # says nothing of the order
-                continue
-            if abs(step) <= abs(blank.strides[other]):
+            steps = [
+                (abs(b.strides[axis]), abs(b.strides[other]))
+                for b in blanks
+                if 1 not in (b.shape[axis], b.shape[other])  # which says nothing of the order
+            ]
+            if any(step <= apart for step, apart in steps):
                 break
-            at = place
+            at = place if steps else at
         axes.insert(at, axis)
     return tuple(axes)
 

@@ -144,7 +144,7 @@ class Traced:
                 case "output":
                     leaf = result.as_returned(computed[result.value])
                 case "again":
-                    leaf = result.as_returned(computed[result.value]).copy()
+                    leaf = result.as_returned(computed[result.value]).copy(order="K")
                 case "row":
                     place, number = result.value
                     leaf = np.array(computed[place][number])

@@ -31,11 +31,20 @@ def moved(x: Array, y: Array) -> Any:
     return [*joined, typed, flat, *np.gradient(x, axis=(0, 2))]
 
 
+def joined(x: Array, y: Array) -> Any:
+    along = [np.stack([x, y], axis) for axis in (0, 1, -1)]
+    sides = np.hstack([x, y]), np.vstack([x, y]), np.dstack([x, y]), np.column_stack([x, y])
+    flat = np.dstack([x[0], y[0]]), np.column_stack([x[0], y[0]]), np.dstack([x[0, 0], y[0, 0]])
+    grown = np.append(x, y, axis=1), np.append(x, y), np.insert(x, 1, 0, axis=1)
+    rolled = np.roll(x, 1, axis=0), np.roll(x, 2), np.roll(x, (1, 2), axis=(0, 2)), np.pad(x, 1)
+    return [*along, *sides, *flat, *grown, *rolled, np.pad(x, 1, mode="edge"), np.insert(x, 1, 0)]
+
+
 def products(x: Array, y: Array) -> Any:
     return (x[0] @ y[1].T).T, (x[0].T @ y[0]) + x[0].T @ x[1]
 
 
-@pytest.mark.parametrize("function", [several, moved, products])
+@pytest.mark.parametrize("function", [several, moved, joined, products])
 @pytest.mark.parametrize(
     "x, y", [(C, F), (F, C), (F, F), (MIXED, MIXED), (C, C), (MIXED, F), (ONE, ONE)]
 )
