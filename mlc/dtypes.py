@@ -104,6 +104,8 @@ def as_dtype(value: Any) -> DType:
         )
     if found is None:
         instead = _INSTEAD.get(dtype.kind, "")
+        if dtype.kind == "V" and dtype.names is None:  # a narrow number of ml_dtypes
+            instead = ": convert it with .astype('float32')"
         raise DTypeError(f"dtype {dtype.name!r} is not supported{instead}; {_known()}")
     return found
 

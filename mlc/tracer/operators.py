@@ -121,9 +121,9 @@ def _refuse_array(value: Any, name: str) -> None:
         )
 
 
-def _compress(self: Any, condition: Any, axis: Any = None) -> Any:
+def _compress(self: Any, condition: Any, axis: Any = None, out: Any = None) -> Any:
     """As np.compress."""
-    return call_function(np.compress, (condition, self, axis), {})
+    return call_function(np.compress, (condition, self, axis), {} if out is None else {"out": out})
 
 
 def _view(self: Any, dtype: Any = None, type: Any = None) -> Any:

@@ -73,11 +73,17 @@ _EMPTY = re.compile(r"\w+\[0\] instead of float64\[0\]")
 _OUR_BFLOAT16 = re.compile(r"bfloat16\[.*\] instead of float(32|64)\[|instead of bfloat16\[")
 
 
+# Which ends a call, as is documented, where Python's int would have gone on.
+_NO_INT64 = re.compile(r"OverflowError: .* no int64, .*compiled code computes Python's integers")
+
+
 def grouped(outcome: Outcome) -> Outcome:
     """Refusals by what is alike in their sentences. What NumPy makes of bfloat16 says nothing:
     beside Python's numbers, and where no ufunc was made for it, it becomes a wider dtype."""
     if outcome.kind == "different" and _OUR_BFLOAT16.search(outcome.text):
         return replace(outcome, kind="unstable")
+    if outcome.kind == "different" and _NO_INT64.match(outcome.text):
+        outcome = replace(outcome, kind="refused")
     if outcome.kind != "refused":
         return outcome
     return replace(outcome, text=re.sub(r"\(.*?\)|\d+", "", outcome.text)[:70])

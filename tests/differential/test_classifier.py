@@ -482,3 +482,8 @@ def test_what_errors_alone_decide_is_open(text: str, values: Any, is_open: bool)
     with np.errstate(all="ignore"):
         found = {bool(shaken(function, seed)(np.array(values))[0]) for seed in range(6)}
     assert (len(found) == 2) is is_open
+
+
+def test_ints_that_compiled_code_cannot_hold_are_refused() -> None:
+    program = NumPyProgram(("t0 = a0.item(0) + 1",), (np.array([2**64 - 3], np.uint64),), ("t0",))
+    assert check(program).kind == "refused"

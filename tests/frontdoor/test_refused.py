@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -171,6 +172,11 @@ ARGUMENTS: list[tuple[Any, type[Exception], str]] = [
         mlc.DTypeError,
         "argument x of f: dtype 'datetime64[D]' is not supported: pass x.view('int64'), the time "
         "since 1970 in its unit; supported are ",
+    ),
+    (
+        X.astype(ml_dtypes.int4),
+        mlc.DTypeError,
+        "argument x of f: dtype 'int4' is not supported: convert it with .astype('float32'); ",
     ),
     (
         X.astype(">c16"),

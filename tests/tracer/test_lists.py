@@ -71,6 +71,12 @@ def placed(x: Any) -> Any:
     return made
 
 
+def compressed_into(x: Any) -> Any:
+    t = np.zeros(x.shape, x.dtype)
+    x.compress([True, False, True], 0, t[:2])
+    return t, x.compress([True, False, True], out=t.reshape(-1)[-2:])
+
+
 def masked_as_a_whole(x: Any) -> Any:
     x[x[0] > 2] = 9
     return x[x[1] > 10]
@@ -83,6 +89,7 @@ def masked_as_a_whole(x: Any) -> Any:
         masked_as_a_whole,
         lambda x: np.multiply(x, 2, casting="unsafe"),
         lambda x: x.compress(x > 1),
+        compressed_into,
     ],
 )
 def test_places_and_masks(function: Any) -> None:
