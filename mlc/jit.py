@@ -241,9 +241,8 @@ class _Jitted:
                     )
                     if entry is not None:
                         return self._entered(signature, entry, change)
-                may_choose = self._families is None and schedule is None
                 traced, captures = self._trace(
-                    signature, args, kwargs, statics, sizes if may_choose else None
+                    signature, args, kwargs, statics, sizes if schedule is None else None
                 )
             except Exception as error:
                 if sizes == ANY_SIZES:

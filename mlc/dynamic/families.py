@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..compile_device import DEVICE_TARGETS
-from ..errors import MlcError
+from ..errors import MlcError, UnsupportedError
 from ..lowered import CacheRow
 from ..ops.foreign import may_look_outside
 from ..ops.op import MANY_SIZES
@@ -84,7 +84,10 @@ class Families:
             finally:
                 MANY_SIZES.reset(token)
 
-        traced, captures = trace(resized(keys, places, {}))
+        try:
+            traced, captures = trace(resized(keys, places, {}))
+        except UnsupportedError:  # if it is not since the data choose sizes, it will be again
+            return None, "; sizes that the data choose have code for each size"
         traced_at = time.perf_counter()
         name, target = jitted._parameters.function, jitted._target
         options = {"name": name if name.isidentifier() else "lambda", "target": target}

@@ -331,3 +331,15 @@ def test_what_is_read_on_many_ways_is_looked_at_once() -> None:
 
     x = np.arange(5.0)
     np.testing.assert_allclose(mlc.jit(function, dynamic="leading")(x, 0.5), function(x, 0.5))
+
+
+@pytest.mark.parametrize("function", [
+    lambda x: np.unique(np.round(x)), lambda x: x[x > 0].sum() + len(x[x < 0]),
+])  # fmt: skip
+def test_sizes_that_data_choose_have_code_for_each_size(function: Any) -> None:
+    fast = mlc.jit(function, dynamic="leading")
+    for n in (5, 4, 5):
+        for seed in range(3):
+            x = np.random.default_rng(seed).normal(size=(n, 3))
+            same(fast(x), function(x))
+    assert all("sizes that the data choose" in row.reason for row in fast.cache_info())
