@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import heapq
 import itertools
 import operator
 import sys
@@ -298,6 +299,14 @@ def _without_errors(function: Any) -> Callable[..., Any]:
     return run
 
 
+def _least(n: Any, source: Any, key: Any = None) -> Any:
+    return _INSTEAD[builtins.sorted](source, key=key)[:n]
+
+
+def _greatest(n: Any, source: Any, key: Any = None) -> Any:
+    return _INSTEAD[builtins.sorted](source, key=key, reverse=True)[:n]
+
+
 def _of_values(function: Any) -> Any:
     """``function``, which takes no None: of what may be None it takes the value."""
 
@@ -322,6 +331,7 @@ _INSTEAD: dict[Any, Any] = {
     itertools.product: product, itertools.repeat: repeat,
     **{kind: choices(kind) for kind in _CHOICES},
     builtins.len: length_of,
+    heapq.nsmallest: _least, heapq.nlargest: _greatest,
     builtins.int: _number(int),
     builtins.float: _number(float),
     builtins.bool: _number(bool),

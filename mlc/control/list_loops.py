@@ -19,7 +19,7 @@ from ..tracer.masked import Masked
 from ..tracer.number import copied_number, item_of
 from ..tracer.open_lengths import number_of
 from ..tracer.tracer import Tracer, mark_weak
-from .forms import is_traced, native_while
+from .forms import is_traced, native_if, native_while
 from .item_kinds import kind_of
 from .list_rows import (
     REGION,
@@ -35,7 +35,8 @@ from .list_rows import (
 )
 from .list_steps import Walk, each, equal, nothing_held, raise_where, run
 from .lists import Growing
-from .plan import NothingThereError, NotNative, State
+from .plan import NothingThereError, NotNative, State, current
+from .ranges import Range
 from .tries import is_tried
 
 _FEW = 8  # items of a list that are gone through one by one
@@ -149,7 +150,7 @@ def walk_rows(source: Growing, native: Callable[[Walk], None], plain: Callable[[
 
 def enumerated(source: Any, start: Any) -> Walk | None:
     """``enumerate(source, start)`` of a list that is arrays."""
-    found = walk_of(source)
+    found = _along(source) or walk_of(source)
     if found is None:
         return None
     part = found
@@ -162,7 +163,7 @@ def enumerated(source: Any, start: Any) -> Walk | None:
 
 def zipped(sources: tuple[Any, ...]) -> Walk | None:
     """``zip(*sources)``, one of which is a list that is arrays."""
-    found = [walk_of(source) for source in sources]
+    found = [_along(source) or walk_of(source) for source in sources]
     if not any(found):
         return None
     lengths: list[Callable[[], Any]] = []
@@ -193,6 +194,24 @@ def zipped(sources: tuple[Any, ...]) -> Walk | None:
         length, lambda place: tuple(at(place) for at in ats), lambda: builtins.zip(*sources),
         lambda: any(is_empty() for is_empty in empty),
     )  # fmt: skip
+
+
+def _along(source: Any) -> Walk | None:
+    """How to go through a range with a traced bound where the data cannot choose that bound."""
+    if not isinstance(source, Range) or current().has_room:
+        return None
+    at, step = source.at, source.step
+    start, stop = source.start, source.stop
+
+    def item(place: Any) -> Any:
+        number = mark_weak(copied_number(place * step + start))
+        return number if at is None else at(number)
+
+    def length() -> Any:
+        away = stop - start if step > 0 else start - stop
+        return np.maximum((away + (abs(step) - 1)) // abs(step), 0)
+
+    return Walk(length, item, lambda: source)
 
 
 def _item_at(source: Any) -> Callable[[Any], Any]:
@@ -314,17 +333,19 @@ def less(a: Any, b: Any) -> Any:
 # Heaps, as Python's heapq keeps them
 
 
-def _of_heap(heap: Any, function: Any) -> Any:
-    """The list, as arrays; None where Python's own function does."""
+def _of_heap(heap: Any, function: Any, *added: Any) -> Any:
+    """The list, as arrays, which it becomes where data decide about an item, or about what is
+    ``added`` to others; None where Python's own function does."""
     if CURRENT.get() is None or not isinstance(heap, Growing) or heap.rigid:
         return None
     if not heap.is_native:
         if heap.serial < REGION.get():
             raise Wanted(heap, None)
         items = heap.items()
-        if not any(is_traced(leaf) for item in items for leaf in _leaves(item)):
+        parts = [*items, *added] if items else []
+        if not any(is_traced(leaf) for item in parts for leaf in _leaves(item)):
             return None
-        hold(heap, None)
+        hold(heap, kind_of(added[0]) if added else None)
     return heap
 
 
@@ -336,11 +357,7 @@ def _leaves(item: Any) -> list[Any]:
 
 def heappush(heap: Any, item: Any) -> None:
     """``heapq.heappush``."""
-    held = _of_heap(heap, heapq.heappush)
-    if held is None and isinstance(heap, Growing) and any(map(is_traced, _leaves(item))):
-        if heap.items() and not heap.rigid:
-            hold(heap, kind_of(item))
-            held = heap
+    held = _of_heap(heap, heapq.heappush, item)
     if held is None:
         heapq.heappush(heap, item)
         return
@@ -358,6 +375,38 @@ def heappop(heap: Any) -> Any:
     found = read_row(held, head)
     move_row(held, np.minimum(value_of(held.tail), held.room - 1), head)
     _up(held)
+    return found
+
+
+def heapreplace(heap: Any, item: Any) -> Any:
+    """``heapq.heapreplace``."""
+    held = _of_heap(heap, heapq.heapreplace, item)
+    if held is None:
+        return heapq.heapreplace(heap, item)
+    found = held[0]
+    held[0] = item
+    _up(held)
+    return found
+
+
+def heappushpop(heap: Any, item: Any) -> Any:
+    """``heapq.heappushpop``."""
+    from .logic import if_expression
+
+    held = _of_heap(heap, heapq.heappushpop, item)
+    if held is None:
+        return heapq.heappushpop(heap, item)
+    if held.kind is None:  # nothing was pushed so far as tracing has come
+        return item
+    first = read_row(held, np.minimum(value_of(held.head), held.room - 1))
+    takes = mark_weak(copied_number((held.length() > 0) & less(first, item)))
+    found = if_expression(takes, lambda: first, lambda: item)
+
+    def put_in() -> None:
+        write_row(held, value_of(held.head), item)
+        _up(held)
+
+    native_if(takes, put_in, lambda: None, nothing_held())
     return found
 
 
@@ -414,4 +463,5 @@ def _up(heap: Growing, start: Any = 0) -> None:
 
 HEAPS: dict[Any, Any] = {
     heapq.heappush: heappush, heapq.heappop: heappop, heapq.heapify: heapify,
+    heapq.heapreplace: heapreplace, heapq.heappushpop: heappushpop,
 }  # fmt: skip

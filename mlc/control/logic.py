@@ -18,7 +18,7 @@ from .folding import is_in
 from .forms import is_traced, native_if
 from .host_changes import HostState
 from .iterators import TakesItemsError, holding, refuse_taking
-from .plan import CHOSEN, alone
+from .plan import CHOSEN, alone, current
 from .raised import attempted
 from .truths import truth
 from .watching import changes_undone
@@ -72,6 +72,13 @@ def or_(value: Any, *others: Thunk) -> Any:
 def _logic(value: Any, others: Sequence[Thunk], join: Any, ends: bool) -> Any:
     for other in others:
         if is_arrays(value):
+            test = truth(value)
+            chosen = current().room(lambda: test)
+            if chosen is not None:
+                if bool(chosen) is ends:
+                    return value
+                value = other()
+                continue
             raise NotNative("a list that data decide about is one side of `and` or `or`; write len")
         if not is_traced(value):
             if bool(value) is ends:

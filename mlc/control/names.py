@@ -34,7 +34,7 @@ _CHANGING = frozenset(
     ]
 )
 _MACHINE = 200  # operations that a function which became a loop is taken for
-HEAPS = frozenset({"heappush", "heappop", "heapify"})
+HEAPS = frozenset({"heappush", "heappop", "heapify", "heapreplace", "heappushpop"})
 
 
 def assigned(nodes: Iterable[ast.AST], with_nested: bool = True) -> list[str]:
