@@ -252,6 +252,7 @@ def _settled(
             if last is not None:
                 last[:] = plan.copy(), dict(findings.known), dict(trace.numbered)
             with in_loop({name: state.cells.get(name) for name in hoped}), asking() as asked:
+                trace.attempts += 1
                 try:
                     done = attempt(trace, state, bodies, entry, plan)
                 except BeginsAsNone as error:

@@ -32,8 +32,9 @@ _MUCH = 8192  # iterations, those of inner loops among them, that are Python's
 _MORE = 4  # times as many before the next attempt
 _LONG = 64  # numbers in a list
 _HEAVY = 600  # operations that the rest of a loop would be traced to
+_OF_BODY = 30  # operations that a run of the body of a native loop or branch counts as
 _FEWEST = 4  # iterations that a native loop is tried for
-_LARGE = 1 << 31  # what is beyond may get beyond 64 bits, which Python's integers do not mind
+LARGE = 1 << 31  # what is beyond may get beyond 64 bits, which Python's integers do not mind
 FAILURES = (NameError, MlcError, TypeError, ValueError, IndexError, NotImplementedError)
 
 
@@ -57,7 +58,7 @@ class Patience:
         self.lists, self.reads, self.limit = lists, reads, _MUCH
         self.is_tried = trace is None or UNHURRIED.get()
         if trace is not None:
-            self.traced = len(trace.numbered)
+            self.traced = _weight(trace)
             self.begin, self.hurried = trace.rounds, trace.hurried
 
     def is_over(self) -> bool:
@@ -78,7 +79,7 @@ class Patience:
         long: once, and without it if the function fails later on."""
         if self.is_tried or left < _FEWEST:
             return False
-        self.is_tried = (len(self.trace.numbered) - self.traced) * left > _HEAVY * done
+        self.is_tried = (_weight(self.trace) - self.traced) * left > _HEAVY * done
         if self.is_tried:
             HURRIED.set(True)
         return self.is_tried
@@ -99,6 +100,11 @@ class Patience:
         return False
 
 
+def _weight(trace: Any) -> int:
+    """About how many operations were traced so far."""
+    return len(trace.numbered) + _OF_BODY * trace.attempts  # type: ignore[no-any-return]
+
+
 def _is_long(box: Growing) -> bool:
     is_plain = not (box.is_native or box.rigid or box.frozen) and box.serial > REGION.get()
     return is_plain and len(box.items()) > _LONG and are_numbers(box.items())
@@ -112,6 +118,6 @@ def _is_small(values: Iterable[Any]) -> bool:
             ends = (min(items), max(items)) if are_numbers(items) else items
             if not _is_small(ends):
                 return False
-        elif isinstance(value, int) and abs(value) > _LARGE:
+        elif isinstance(value, int) and abs(value) > LARGE:
             return False
     return True

@@ -23,6 +23,8 @@ from ..tracer.grown import is_arrays, rows_wanted
 from ..tracer.items import Items, held, is_known, rows_of, table_of
 from ..tracer.places import Places
 from ..tracer.tracer import Tracer
+from .alike_items import finish as finish_alike
+from .alike_items import items_alike, owner_of
 from .around import choosing, may_unroll, must_be_native, repeats
 from .calls import call as call
 from .calls import length_of
@@ -204,10 +206,10 @@ def for_(
     elif isinstance(source, Items) and source.shape and source.size * cost > _UNROLLED:
         step = _Nest(names, reads, put, test, touched).loop(source, steady(body, source.lists))
         sizes = source.shape
-        may_grow = len(sizes) == 1 or not _holds_lists(lists)
+        is_one = len(sizes) == 1 or not _holds_lists(lists)
         is_ours = not (source.is_begun or test is not None and is_held(source))
         is_ours = is_ours and not any(_is_changed(box, lists) for box in source.lists)
-        if traced and is_ours and may_grow and native(builtins.range(sizes[0]), step, body):
+        if traced and is_ours and is_one and native(builtins.range(sizes[0]), step, body):
             source.end()
             return
 
@@ -216,11 +218,24 @@ def for_(
             return native(source[done:], body, None)
         return native(builtins.range(done, len(rows)), lambda i: body(rows[i]), body)
 
+    def finish_list(done: int) -> bool:
+        if _holds_lists(lists) and not may_grow(lists, body):
+            return False
+        state = partial(state_of, names, reads, put, "the loop", body, touched)
+
+        def natively(count: int, step: Callable[[Any], None]) -> bool:
+            return done_natively(lambda: native_for(0, count, 1, step, state(), test))
+
+        return left is not None and finish_alike(source, left, done, body, natively)
+
     is_counted = traced and isinstance(source, (builtins.range, Tracer))
     count = len(rows) if is_counted else 1
+    is_ours = traced and not (is_counted or _is_one_of(owner_of(source), lists))
+    left = items_alike(source) if is_ours else None
+    ends = finish if is_counted else finish_list if left else None
     with repeating(count):
         items = choosing(source, count) if traced else source
-        more = patience, source, finish if is_counted else None
+        more = patience, left or source, ends
         run_all(items, body, names, reads, put, test, touched, *more)
 
 
@@ -300,7 +315,11 @@ class _Nest:
 def _is_changed(source: Any, lists: Sequence[Thunk]) -> bool:
     """Whether ``source`` is a list of known numbers, and one of ``lists``."""
     is_plain = isinstance(source, list) and not is_arrays(source) and is_known(source)
-    return is_plain and any(read_now(read) is source for read in lists)
+    return is_plain and _is_one_of(source, lists)
+
+
+def _is_one_of(box: Any, lists: Sequence[Thunk]) -> bool:
+    return any(read_now(read) is box for read in lists)
 
 
 def _holds_lists(lists: Sequence[Thunk]) -> bool:

@@ -36,6 +36,7 @@ class FunctionTrace:
     """
 
     __slots__ = (
+        "attempts",
         "beside",
         "captures",
         "choices",
@@ -76,6 +77,7 @@ class FunctionTrace:
         self.errors: dict[Any, tuple[int, BaseException]] = {}
         self.rooms: Any = None  # a `mlc.tracer.sizes.Rooms` where sizes may be decided by data
         self.draws: Any = None  # a `mlc.tracer.drawing.Draws`
+        self.attempts = 0  # runs of bodies of native loops and branches
         self.rounds = 0  # iterations of loops that were Python's
         self.hurried = 0  # loops whose rest became native after many of them
         self.beside = 0  # items of lists and the like that were looked at, at each branch again
