@@ -47,7 +47,7 @@ def _left(source: Any) -> list[Any]:
     owner = owner_of(source)
     if not isinstance(owner, (list, tuple)) or is_arrays(owner):
         return []
-    items = [*(list if isinstance(owner, list) else tuple).__iter__(owner)]
+    items = [*(list.__iter__(owner) if isinstance(owner, list) else owner)]
     if type(source) is not Following:
         return items
     return items[source.place :: source.step] if 0 <= source.place < len(items) else []

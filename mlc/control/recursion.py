@@ -15,11 +15,13 @@ from typing import Any
 
 from ..errors import EndlessRecursionError
 from ..tracer.again import ENDLESS, NO_MACHINES, RECURSIVE, RecursionEndsNowhere
+from .plan import current
 
 MOST_CALLS = 8192  # that are traced under conditions of one another
 MOST_DEEP_CALLS = 512  # the same, where they stand DEEP in each other
 EARLY = 128  # after which the function is traced as a loop first, see `machines`
 EARLY_DEEP = 10  # the same, of calls in each other
+EARLY_BODIES = 96  # the same, of bodies of loops and branches that those calls had traced
 _MOST_ENDLESS = 2  # such errors in one trace, of which others may have taken them for a refusal
 DEEP = 14  # 2**DEEP calls, if each makes two
 
@@ -33,7 +35,7 @@ def counting_calls() -> Iterator[None]:
     if _CALLS.get() is not None:
         yield
         return
-    token = _CALLS.set({})
+    token = _CALLS.set({None: [current().attempts]})
     try:
         yield
     finally:
@@ -63,7 +65,8 @@ def note_call(code: CodeType) -> None:
     most = MOST_DEEP_CALLS if count[1] >= DEEP else MOST_CALLS
     is_early = not NO_MACHINES.get()
     if is_early:
-        most = 0 if depth > EARLY_DEEP else EARLY
+        is_much = current().attempts - calls[None][0] > EARLY_BODIES
+        most = 0 if depth > EARLY_DEEP or is_much else EARLY
     if count[0] <= most:
         return
     error = EndlessRecursionError(

@@ -103,7 +103,7 @@ def ended(x):
 def written(x):
     rows = [x[n] for n in range(10)]
     s = 0.0
-    for n, row in enumerate(rows):
+    for row in rows:
         s += slow(row[0])
     for row in rows:
         s += slow(row[0])

@@ -384,3 +384,38 @@ def test_a_python_float_to_which_narrow_floats_are_added_becomes_one(dtype, coun
 
     found = mlc.jit(f)(np.arange(count).astype(dtype) % 3)  # the longer loop is native
     assert found.dtype == dtype and found == f(np.arange(count) % 3)
+
+
+def test_calls_that_are_long_to_trace_become_a_loop_early(attempts):
+    def queens(board):
+        n = board.shape[0]
+
+        def is_safe(row, col):
+            for i in range(col):
+                if board[row, i] == 1:
+                    return False
+            for i, j in zip(range(row, -1, -1), range(col, -1, -1)):
+                if board[i, j] == 1:
+                    return False
+            is_free = True
+            for i, j in zip(range(row, n), range(col, -1, -1)):
+                is_free = is_free and board[i, j] == 0
+            return is_free
+
+        def solve(col):
+            if col >= n:
+                return True
+            for i in range(n):
+                if is_safe(i, col):
+                    board[i, col] = 1
+                    if solve(col + 1):
+                        return True
+                    board[i, col] = 0
+            return False
+
+        return solve(0), board
+
+    found, want = mlc.jit(queens)(np.zeros((6, 6), int)), queens(np.zeros((6, 6), int))
+    assert found[0] == want[0]
+    np.testing.assert_array_equal(found[1], want[1])
+    assert len(attempts) < 450  # each call was traced four times as often
