@@ -67,12 +67,16 @@ def build_module(
         from .join_attention import join_attention
 
         graph = join_attention(graph, precision, architecture)
-    else:
+    operators = {node.op.op for node in graph.nodes}
+    if "subtract" in operators and operators & {"reduce_max", "reduce_min"}:
+        from .round_products import round_products
+
+        graph = round_products(graph)
+    if row_blocks:
         if any(_is_large_square(node.shape) for node in graph.nodes):
             from .halve_products import halve_products
 
             graph = halve_products(graph)
-        operators = {node.op.op for node in graph.nodes}
         if any(name.startswith("arg_extreme") for name in operators):
             from .search_rows import search_rows
 

@@ -5,6 +5,7 @@
     m = max(x); e = exp(x - m); s = sum(e)      ->  m = the greatest number in x; e, s as before
     (e / s) @ v                                 ->  (p * e) @ v / sum(p * e)
     e / s                                       ->  e * (1 / s)
+    p * e                                       ->  exp_less(p, x, m)
 
 A NaN in a row is in its sum, whatever the greatest element is said to be, and so in everything that
 is computed with the sum: comparisons that pass NaN over serve, in a third of the instructions.
@@ -13,6 +14,8 @@ A product with weights takes one division for each of its results instead of one
 ``p`` is a power of two, at most one over the length of a row: nothing is rounded for it, and sums
 of ``p * e * v`` are as far from overflow as those of ``e / s * v``. What becomes too small for a
 normal number is lost beside a sum that is at least ``p``.
+
+That nothing is above ``m`` saves exp a test.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ from functools import cache
 from ..dtypes import DType
 from ..ir.combiner import Combiner, make_combiner
 from ..ir.expr import Apply, Axis, Expr, Load, apply, const, load, reduce, select
-from ..ir.rewrite import substitute_loads
+from ..ir.rewrite import substitute, substitute_loads
 from ..te.inline import remap_loads
 from ..te.tensor import Compute, Operation, Tensor
 from .graph import Graph, Node, graph_of, redirect, with_operation
@@ -56,12 +59,15 @@ def relax_softmax(graph: Graph) -> Graph:
         if _is_quotient(node.tensors[0]):
             changes[node.op] = lambda node: _multiplied(node, inverses)
         rows = softmax_rows(node.tensors[0])
-        if rows is not None and _is_told_by_sum(rows, users, ends):
-            changes[rows.largest.read.source.op] = _greatest
+        if rows is not None:
+            changes[rows.weights.op] = _weights
+            if _is_told_by_sum(rows, users, ends):
+                changes[rows.largest.read.source.op] = _greatest
         product = weighted_product(node.op)
         if product is not None and _is_alone(product, users, ends):
             changes[node.op] = _divided_later
             changes.pop(product.quotient.read.source.op)
+            changes.pop(product.rows.weights.op)
     if not changes:
         return graph
     mapping: dict[Tensor, Tensor] = {}
@@ -72,6 +78,24 @@ def relax_softmax(graph: Graph) -> Graph:
         pairs = zip(node.tensors, current.tensors, strict=True)
         mapping.update((old, new) for old, new in pairs if old is not new)
     return graph_of(graph.inputs, (mapping.get(t, t) for t in graph.outputs))
+
+
+def _weights(node: Node) -> Node:
+    body = _less(node.compute, 1.0)
+    return with_operation(node, replace(node.compute, body=(body,)))
+
+
+def _less(weights: Compute, share: float) -> Expr:
+    """``share`` times what ``weights``, exp of a difference, makes."""
+    match weights.body[0]:
+        case Apply(fn="exp", args=(Load(source=shifted, indices=indices),)):
+            assert isinstance(shifted.op, Compute)
+            (difference,) = shifted.op.body
+            difference = substitute(difference, dict(zip(shifted.op.axes, indices, strict=True)))
+            x, m = difference.children
+            return apply("exp_less", const(share, x.dtype), x, m)
+        case _:
+            raise AssertionError("no exp of an array")
 
 
 def _is_told_by_sum(rows: SoftmaxRows, users: Users, ends: set[Tensor]) -> bool:
@@ -163,8 +187,8 @@ def _divided_later(node: Node) -> Node:
     op, root, (result,) = node.compute, node.compute.reduction, node.tensors
     whole = found.rows.weights
     assert root is not None and isinstance(whole.op, Compute)
-    share = const(2.0 ** -(whole.shape[-1] - 1).bit_length(), whole.dtype)
-    weights = _made_by(whole, replace(whole.op, body=(apply("mul", whole.op.body[0], share),)))
+    share = 2.0 ** -(whole.shape[-1] - 1).bit_length()
+    weights = _made_by(whole, replace(whole.op, body=(_less(whole.op, share),)))
     total = _reading(found.rows.total, whole, weights)
     quotient = found.quotient.read
     read = load(weights, quotient.indices)

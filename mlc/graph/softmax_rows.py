@@ -58,11 +58,14 @@ def softmax_rows(total: Tensor) -> SoftmaxRows | None:
         case _:
             return None
     match elementwise(shifted):
-        case Apply(fn="sub", args=(Load() as whole, Load() as one)):
+        case Apply(fn="sub", args=(left, Load() as one)):
+            whole = left.args[0] if isinstance(left, Apply) and left.fn == "rounded" else left
             largest = viewed(one)
         case _:
             return None
-    if not _is_whole(whole, shifted) or not _is_of_row(largest.read, shifted):
+    if not isinstance(whole, Load) or not _is_whole(whole, shifted):
+        return None
+    if not _is_of_row(largest.read, shifted):
         return None
     if _folded(largest.read.source.op, "max", GREATEST) is not whole.source:
         return None

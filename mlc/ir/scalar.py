@@ -63,6 +63,10 @@ def _unless_below(low: Any, x: Any) -> Any:
     return np.where(x < low, np.zeros_like(x), x)
 
 
+def _exp_less(p: Any, x: Any, m: Any) -> Any:
+    return p * np.exp(x - m)
+
+
 def _dot4(a: Any, b: Any) -> Any:
     """The products of the bytes of the lowest 32 bits, without sign and with it, summed: wraps."""
     left, right = (np.asarray(x).astype(np.int32) for x in (a, b))
@@ -127,6 +131,9 @@ _TABLE = (
     ScalarFn("signbit", 1, np.signbit, "bool"),
     ScalarFn("bitcast", 1, _bitcast, "given"),  # same bits, other type of the same width
     ScalarFn("exp", 1, np.exp, cost=12),
+    # exp_less(p, x, m): p * exp(x - m) for a power of two p, at most 1, and x that is not above m,
+    # or NaN.
+    ScalarFn("exp_less", 3, _exp_less, cost=12),
     ScalarFn("exp2", 1, np.exp2, cost=12),
     ScalarFn("expm1", 1, np.expm1, cost=20),
     ScalarFn("log", 1, np.log, cost=16),
@@ -151,6 +158,8 @@ _TABLE = (
     ScalarFn("erfc", 1, _libm("erfc"), cost=30),
     ScalarFn("hypot", 2, np.hypot, cost=20),
     ScalarFn("nextafter", 2, np.nextafter, cost=10),
+    # Its argument, rounded: no part of a fused multiply-add.
+    ScalarFn("rounded", 1, _same),
     # Its argument, in code that is passed over where no lane of a vector needs it: around the rare
     # side of a select.
     ScalarFn("rarely", 1, _same),

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mlc
-from mlc.backends.llvm.target import host_target
+from mlc.backends.llvm.target import Target, host_target
 
 
 def softmax(scores):
@@ -157,15 +157,19 @@ def test_what_a_head_reads_is_packed_right_before_its_rows(q, k, is_part):
 
 
 @pytest.mark.parametrize(
-    ("shape", "passed", "is_copied"),
+    ("shape", "passed", "seen", "is_copied"),
     [
-        ((6, 100, 300, 24), True, True),
-        ((6, 100, 300, 24), False, False),  # what a kernel makes begins a cache line
-        ((6, 30, 900, 24), True, False),  # few rows
-        ((2, 200, 300, 24), True, False),  # threads share out rows
+        ((6, 100, 300, 24), True, False, True),
+        ((6, 100, 300, 24), True, True, False),  # two lines are loaded as fast
+        ((6, 100, 300, 24), False, False, False),  # what a kernel makes begins a cache line
+        ((6, 30, 900, 24), True, False, False),  # few rows
+        ((2, 200, 300, 24), True, False, False),  # threads share out rows
     ],
 )
-def test_values_that_begin_anywhere_are_copied_to_whole_lines(shape, passed, is_copied):
+def test_values_that_begin_anywhere_are_copied_to_whole_lines(
+    monkeypatch, shape, passed, seen, is_copied
+):
+    monkeypatch.setattr(Target, "looks_ahead", property(lambda target: seen))
     heads, rows, keys, width = shape
     args = arrays((heads, rows, width), (heads, keys, width), (heads, keys, width))
 

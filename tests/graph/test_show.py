@@ -51,5 +51,5 @@ def test_drawings(golden):
 def test_a_kernel_alone_has_no_slots():
     (kernel,) = build_module(*softmax()).kernels
     text = kernel_text(kernel)
-    assert text.startswith("kernel fused_max_subtract_exp_sum_inverse_divide, 1 shared:")
+    assert text.startswith("kernel fused_max_exp_sum_inverse_divide, 1 shared:")
     assert "output" not in text and "local" in text

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mlc.dtypes import DType, bfloat16, boolean, float16, float32, float64
-from mlc.ir.expr import Apply, Cast, Const, Expr, Select, Var, apply
+from mlc.ir.expr import Apply, Cast, Const, Expr, Select, Var, apply, const
 from mlc.ir.rewrite import postorder
 from mlc.ir.scalar import SCALAR_FNS
 from mlc.lower.expand_math import expand_math
@@ -245,5 +245,26 @@ def test_narrow_types_go_through_float32(dtype: DType) -> None:
     np.testing.assert_array_equal(got, want)
 
 
+@pytest.mark.parametrize("dtype", [float32, float64], ids=str)
+def test_exp_of_what_is_less_than_another(dtype: DType) -> None:
+    x = -abs(np.concatenate([samples(dtype, -120, 0), specials(dtype)]))
+    m = np.zeros_like(x)
+    x[:99], m[:99] = np.nextafter(dtype.numpy.type(1e30), 0), 1e30
+    wide = np.float64 if dtype is float32 else np.longdouble
+    a, b = Var("a", dtype), Var("b", dtype)
+    for share in (1.0, 0.25):
+        tree = expand_math(apply("exp_less", const(share, dtype), a, b))
+        with np.errstate(all="ignore"):
+            exact = share * np.exp((x - m).astype(wide))
+        slack = 0.0 if dtype is float32 or WIDE else 1.0
+        got = values(tree, {a: x, b: m})
+        np.testing.assert_array_equal(np.isnan(got), np.isnan(exact))
+        known = ~np.isnan(exact)
+        assert ulps(got[known], exact[known]).max() <= CASES["exp"][3] + slack
+    infinite, none = np.full(3, -np.inf, dtype.numpy), np.full(3, np.nan, dtype.numpy)
+    assert np.isnan(values(tree, {a: infinite, b: infinite})).all()
+    assert np.isnan(values(tree, {a: none, b: infinite})).all()
+
+
 def test_every_function_with_an_expansion_is_tested() -> None:
-    assert {name for name, _ in EXPANSIONS} == CASES.keys()
+    assert {name for name, _ in EXPANSIONS} == CASES.keys() | {"exp_less"}

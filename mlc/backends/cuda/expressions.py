@@ -223,6 +223,14 @@ class Expressions:
             return Text(f"float(mlc_nextafter<{c_type(operand)}, {is_first}>({parts}))")
         if operand is boolean:
             return self._boolean(fn, args)
+        if fn == "exp_less":
+            share, x, largest = args
+            less = apply("sub", apply("rounded", x), largest)
+            return self._apply(apply("mul", share, apply("exp", less)), as_index)  # type: ignore[arg-type]
+        if fn == "rounded":
+            if operand not in (float32, float64) or not is_product(args[0]):
+                return self._operand(args[0], as_index)
+            fn, args = "fma", (*args[0].children, const(-0.0, operand))
         if fn in ("add", "sub") and operand in (float32, float64) and all(map(is_product, args)):
             # As the LLVM backend does: each rounded, which the compiler would not leave so.
             args = tuple(apply("fma", *p.children, const(-0.0, operand)) for p in args)

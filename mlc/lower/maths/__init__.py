@@ -17,7 +17,7 @@ __all__ = ["EXPANSIONS", "FAMILIES", "expansion", "expansion_of", "load"]
 # What each module expands: a program that calls one of them loads that alone.
 FAMILIES = {
     "error": "erf erfc",
-    "exponential": "exp exp2 expm1",
+    "exponential": "exp exp2 exp_less expm1",
     "hyperbolic": "arccosh arcsinh arctanh cosh sinh tanh",
     "inverse": "arccos arcsin arctan arctan2",
     "logarithm": "log log10 log1p log2",

@@ -1,4 +1,4 @@
-"""exp, exp2, expm1.
+"""exp, exp_less, exp2, expm1.
 
 exp(x) = 2**n * exp(r), with n = x / ln 2 rounded to an integer and r = x - n * ln 2 in two fused
 steps: abs(r) <= ln(2) / 2, where a short polynomial serves.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 from ...dtypes import float32
-from ...ir.expr import Expr, apply, select
+from ...ir.expr import Const, Expr, apply, select
 from .registry import expansion
 from .terms import (
     at_least,
@@ -70,6 +70,19 @@ def exp(x: Expr) -> Expr:
     r, n, i = reduced(x, 2 * format_of(x).bias)
     result = scaled(poly(r, EXP_32 if x.dtype is float32 else EXP_64), n, i)
     return select(apply("invert", lost), result, 0.0)
+
+
+@expansion()
+def exp_less(p: Expr, x: Expr, m: Expr) -> Expr:
+    """As ``exp``, of what is never above 0. The factor is in the coefficients, which are exact."""
+    x = apply("rounded", x) - m
+    low = by_type(x, -104.0, -746.0)
+    lost = x < low
+    r, n, i = reduced(unless_below(low, x), 2 * format_of(x).bias)
+    factor = float(p.value) if isinstance(p, Const) else 1.0
+    result = scaled(poly(r, [factor * c for c in (EXP_32 if x.dtype is float32 else EXP_64)]), n, i)
+    result = select(apply("invert", lost), result, 0.0)
+    return result if isinstance(p, Const) else p * result
 
 
 @expansion()

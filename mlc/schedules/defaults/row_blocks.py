@@ -119,10 +119,10 @@ def _lines(
 ) -> list[Nest]:
     """The nest, after a copy of what the columns load where each thread can make one for each point
     of the other axes: an array that was passed begins anywhere, and each of its vectors may lie in
-    two cache lines."""
+    two cache lines. AMD's processors with 512 bits load them as fast as they multiply."""
     batch = tuple(a.extent for a in nest.compute.axes[: shared - 1])
     found = [n for n in loads_in(nest) if step(n, roles.n) == 1 and n.source not in made]
-    if len(found) != 1 or prod(batch) < 2 * machine.threads:
+    if len(found) != 1 or prod(batch) < 2 * machine.threads or machine.looks_ahead:
         return [nest]
     (node,) = found
     used = {v for index in node.indices for v in variables_of(index)}

@@ -47,6 +47,8 @@ def together_for(nest: Nest, extent: int, lanes: int, machine: Machine) -> int:
         return 1
     is_short = sum(costs) <= 3 * FUNCTION
     wish = 4 if is_short or machine.registers <= FEW_REGISTERS else 2
+    if extent % (wish * lanes) == 0:  # short rows, too, where nothing is left over
+        return wish
     return max(min(wish, extent // (4 * lanes)), 1)
 
 

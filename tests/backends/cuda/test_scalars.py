@@ -30,7 +30,9 @@ EVERYWHERE = (
     "isfinite", "signbit",
 )  # fmt: skip
 MATHS = tuple(
-    name for name, row in SCALAR_FNS.items() if row.cost >= 12 and not name.startswith("libm")
+    name
+    for name, row in SCALAR_FNS.items()
+    if row.cost >= 12 and row.arity < 3 and not name.startswith("libm")
 )
 
 
