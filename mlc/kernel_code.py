@@ -146,7 +146,14 @@ def schedule_kernel(kernel: Any, tuned: Tuned | None = None, words: bool = True)
     if kernel.stages[0].call is not None:
         from .schedules.schedule import Schedule
 
-        return KernelCode(naive, naive, Schedule(naive), arguments, _cost(naive), is_call=True)
+        code = naive
+        if naive.attrs.get("noalias"):
+            from .lower.share_rows import share_rows
+            from .lower.strips import in_strips
+
+            code = in_strips(naive, machine_of(host_target(), available_cpus()))
+            code = share_rows(code)
+        return KernelCode(naive, code, Schedule(code), arguments, _cost(naive), is_call=True)
     nests = [nest_of(stage.tensors) for stage in kernel.stages]
     inputs, outputs, shared = kernel.inputs, kernel.outputs, kernel.shared
     if words and outputs and outputs[0].shape and outputs[0].shape[-1] in SHORT:

@@ -29,6 +29,9 @@ from ..records import dataclass
 
 _LEAST_LANES = 2
 _MOST_SUMS = 8  # vectors of a reduction that stay in registers
+CHAINS = 4  # of sums that do not wait for each other
+LEAST_TURNS = 2  # that each of them takes, where there are several
+TOGETHER = 4  # rows that are added up at once
 
 
 @dataclass(frozen=True)
@@ -68,9 +71,13 @@ def _loop(variable: Var, span: Span, body: Stmt, kind: LoopKind = LoopKind.SERIA
     return For(variable, span.extent, body, kind)
 
 
-def _in_vectors(span: Span, lanes: int, make: Callable[[Expr], Stmt]) -> Stmt:
+def _in_vectors(
+    span: Span, lanes: int, make: Callable[[Expr], Stmt],
+    around: Callable[[Stmt], Stmt] = lambda stmt: stmt,
+) -> Stmt:  # fmt: skip
+    """``make(i)`` for all ``i`` within ``span``, in vectors, with a loop ``around`` each."""
     outer, lane, rest = Var("o"), Var("l"), Var("r")
-    vectors = For(lane, lanes, make(outer * lanes + lane), LoopKind.VECTORIZED)
+    vectors = around(For(lane, lanes, make(outer * lanes + lane), LoopKind.VECTORIZED))
     if span.stop is None:
         whole, left = divmod(span.extent, lanes)
         parts: list[Stmt] = [For(outer, whole, vectors)] if whole else []
@@ -78,17 +85,17 @@ def _in_vectors(span: Span, lanes: int, make: Callable[[Expr], Stmt]) -> Stmt:
         for narrow in (lanes // 2, lanes // 4):  # what is left of a row, in shorter vectors
             if narrow >= _LEAST_LANES and left & narrow:
                 lane = Var("l")
-                parts.append(For(lane, narrow, make(lane + at), LoopKind.VECTORIZED))
+                parts.append(around(For(lane, narrow, make(lane + at), LoopKind.VECTORIZED)))
                 at += narrow
         if at < span.extent:
-            parts.append(For(rest, span.extent - at, make(rest + at)))
+            parts.append(For(rest, span.extent - at, around(make(rest + at))))
         return seq(*parts)
     count = apply("floordiv", span.stop, const(lanes))
     done = count * lanes
     many = -(-span.extent // lanes)
     return seq(
         _loop(outer, Span(span.extent // lanes, count), vectors),
-        _loop(rest, Span(min(lanes - 1, span.extent), span.stop - done), make(done + rest)),
+        _loop(rest, Span(min(lanes - 1, span.extent), span.stop - done), around(make(done + rest))),
     ) if many else seq()  # fmt: skip
 
 
@@ -184,12 +191,32 @@ def reduce_nest(
             here = [*outer, i]
             return seq(*(Store(t, place(here), e) for t, e in zip(targets, combiner.identity)))
 
-        inner = _nested(along, reduced, _in_vectors(
-            spatial[-1], lanes, lambda i: update([*outer, i], list(along))))  # fmt: skip
+        inner = _nested(along[:-1], reduced[:-1], _rows_added(
+            reduced[-1], along[-1], spatial[-1], lanes,
+            lambda i, k: update([*outer, i], [*along[:-1], k])))  # fmt: skip
         first = _in_vectors(spatial[-1], lanes, rows)
         return _nested(across[:-1], spatial[:-1], seq(first, inner))
     body = _nested(along, reduced, probe)
     return _nested(across, spatial, seq(starts, body))
+
+
+def _rows_added(
+    rows: Span, row: Var, columns: Span, lanes: int, update: Callable[[Expr, Expr], Stmt]
+) -> Stmt:
+    """Rows that are added up in vectors of columns, a few at a time, so that sums are loaded and
+    stored once for them."""
+    turns, left = divmod(rows.extent, TOGETHER) if rows.stop is None else (0, 0)
+    if turns < LEAST_TURNS:
+        return _loop(row, rows, _in_vectors(columns, lanes, lambda i: update(i, row)))
+    turn, near, last = Var("p"), Var("u"), Var("u")
+    parts: list[Stmt] = [For(turn, turns, _in_vectors(
+        columns, lanes, lambda i: update(i, turn * TOGETHER + near),
+        lambda stmt: For(near, TOGETHER, stmt, LoopKind.UNROLLED)))]  # fmt: skip
+    if left:
+        parts.append(_in_vectors(
+            columns, lanes, lambda i: update(i, last + turns * TOGETHER),
+            lambda stmt: For(last, left, stmt, LoopKind.UNROLLED)))  # fmt: skip
+    return seq(*parts)
 
 
 def _tiled(
@@ -242,37 +269,66 @@ def _folded(
     target: Buffer, combiner: Combiner, reduced: Sequence[Span], along: Sequence[Var], lanes: int,
     at: tuple[Expr, ...], values: Callable[[list[Expr]], tuple[Expr, ...]],
 ) -> Stmt:  # fmt: skip
-    """A reduction in the lanes of a register, which are combined at the end."""
-    register = Buffer("acc", (lanes,), target.dtype, scope=Scope.REGISTER)
+    """A reduction in the lanes of some registers, which do not wait for each other, and are
+    combined at the end."""
+    span = reduced[-1]
+    chains = CHAINS if span.extent >= LEAST_TURNS * CHAINS * lanes else 1
+    register = Buffer("acc", (chains, lanes), target.dtype, scope=Scope.REGISTER)
     total = Buffer("total", (), target.dtype, scope=Scope.REGISTER)
-    first, last, lane = Var("l"), Var("l"), Var("l")
     identity = combiner.identity[0]
     outer = list[Expr](along[:-1])
-    span, step, rest = reduced[-1], Var("o"), Var("r")
-    vector = For(lane, lanes, Accumulate(
-        combiner, (register,), (lane,), values([*outer, step * lanes + lane])),
-        LoopKind.VECTORIZED)  # fmt: skip
+
+    def each(make: Callable[[Expr, Expr], Stmt], many: int = chains) -> Stmt:
+        chain, lane = Var("u"), Var("l")
+        return For(chain, many, For(lane, lanes, make(chain, lane), LoopKind.VECTORIZED),
+            LoopKind.UNROLLED)  # fmt: skip
+
+    def vectors(first: Expr, many: int) -> Stmt:
+        """``many`` vectors from number ``first`` on."""
+
+        def add(u: Expr, lane: Expr) -> Stmt:
+            found = values([*outer, (first + u) * lanes + lane])
+            return Accumulate(combiner, (register,), (u, lane), found)
+
+        return each(add, many)
 
     def single(i: Expr) -> Stmt:
         return Accumulate(combiner, (total,), (), values([*outer, i]))
 
+    step, left, rest = Var("o"), Var("p"), Var("r")
     if span.stop is None:
-        whole, left = divmod(span.extent, lanes)
-        parts = [For(step, whole, vector)]
-        if left:
-            parts.append(For(rest, left, single(rest + whole * lanes)))
-        body = seq(*parts)
+        whole, over = divmod(span.extent, lanes)
+        turns = whole // chains
+        parts: list[Stmt] = [For(step, turns, vectors(step * chains, chains))]
+        if turns * chains < whole:
+            parts.append(vectors(const(turns * chains), whole - turns * chains))
+        if over:
+            parts.append(For(rest, over, single(rest + whole * lanes)))
     else:
         count = apply("floordiv", span.stop, const(lanes))
-        body = seq(
-            _loop(step, Span(span.extent // lanes, count), vector),
-            _loop(rest, Span(lanes - 1, span.stop - count * lanes), single(count * lanes + rest)),
+        many = apply("floordiv", count, const(chains))
+        done = many * chains
+        parts = [
+            _loop(step, Span(span.extent // lanes // chains, many), vectors(step * chains, chains))
+        ]
+        if chains > 1:
+            parts.append(_loop(left, Span(chains - 1, count - done), vectors(done + left, 1)))
+        parts.append(
+            _loop(rest, Span(lanes - 1, span.stop - count * lanes), single(count * lanes + rest))
         )
+    ends = [
+        For(lane := Var("l"), lanes, Accumulate(
+            combiner, (register,), (const(0), lane), (load(register, (const(u), lane)),)),
+            LoopKind.VECTORIZED)
+        for u in range(1, chains)
+    ]  # fmt: skip
+    last = Var("l")
     return Allocate((register, total), seq(
-        For(first, lanes, Store(register, (first,), identity), LoopKind.VECTORIZED),
+        each(lambda u, lane: Store(register, (u, lane), identity)),
         Store(total, (), identity),
-        _nested(along[:-1], reduced[:-1], body),
-        For(last, lanes, Accumulate(combiner, (total,), (), (load(register, (last,)),)),
+        _nested(along[:-1], reduced[:-1], seq(*parts)),
+        *ends,
+        For(last, lanes, Accumulate(combiner, (total,), (), (load(register, (const(0), last)),)),
             LoopKind.VECTORIZED),
         Store(target, at, load(total, ())),
     ))  # fmt: skip

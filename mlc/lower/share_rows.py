@@ -1,0 +1,136 @@
+"""Loops whose iterations change rows of their own are shared by threads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..ir.affine import Sum, as_sum
+from ..ir.expr import Expr, Var
+from ..ir.program import (
+    Accumulate,
+    Allocate,
+    Buffer,
+    Evaluate,
+    For,
+    If,
+    LoopKind,
+    Program,
+    Seq,
+    Stmt,
+    Store,
+    While,
+    children_of,
+    expressions_of,
+    seq,
+    walk,
+)
+from ..ir.rewrite import loads_of, variables_of
+from ..records import replace
+
+LEAST_POINTS = 1 << 16  # that all iterations together compute, where threads help
+A_TASK = 1 << 14  # of one task
+SOME = 16  # iterations, where data say how many
+
+
+def share_rows(program: Program) -> Program:
+    """``for i in range(n): y[i] = f(x, i)`` -> ``for i in T.parallel(n): y[i] = f(x, i)`` where no
+    iteration touches what another one changes, and there is enough to do.
+
+    Programs that may raise keep their order.
+    """
+    if {"refusals", "checked"} & program.attrs.keys():
+        return program
+    body = _rewritten(program.body)
+    return program if body is program.body else program.with_body(body)
+
+
+def _rewritten(stmt: Stmt) -> Stmt:
+    match stmt:
+        case For(kind=LoopKind.SERIAL):
+            points = _points(stmt)
+            if points >= LEAST_POINTS and _are_apart(stmt):
+                grain = -(-A_TASK * stmt.extent // points)
+                hints = (*stmt.annotations, ("grain", grain)) if grain > 1 else stmt.annotations
+                return replace(stmt, kind=LoopKind.PARALLEL, annotations=hints)
+            body = _rewritten(stmt.body)
+            return stmt if body is stmt.body else replace(stmt, body=body)
+        case While() | Allocate():
+            body = _rewritten(stmt.body)
+            return stmt if body is stmt.body else replace(stmt, body=body)
+        case Seq(stmts=stmts):
+            parts = [_rewritten(s) for s in stmts]
+            return stmt if all(a is b for a, b in zip(parts, stmts)) else seq(*parts)
+        case If(condition=test, then=then, otherwise=other):
+            first = _rewritten(then)
+            second = None if other is None else _rewritten(other)
+            return stmt if first is then and second is other else If(test, first, second)
+        case _:
+            return stmt
+
+
+def _points(stmt: Stmt) -> int:
+    """How many elements ``stmt`` computes, about."""
+    match stmt:
+        case For(extent=extent, body=body):
+            return (SOME if _is_open(stmt) else extent) * _points(body)
+        case While(body=body):
+            return SOME * _points(body)
+        case Store() | Accumulate():
+            return 1
+        case _:
+            return sum(map(_points, children_of(stmt)))
+
+
+def _is_open(loop: For) -> bool:
+    """Whether data say how many iterations there are."""
+    return isinstance(loop.body, If) and any(
+        v is loop.var for v in variables_of(loop.body.condition)
+    )
+
+
+def _are_apart(loop: For) -> bool:
+    """Whether what an iteration of ``loop`` changes is touched by no other one."""
+    inside = list(walk(loop.body))
+    if loop.extent < 2 or _is_open(loop):
+        return False
+    for stmt in inside:
+        if isinstance(stmt, Evaluate):
+            return False
+        if isinstance(stmt, For) and stmt.kind in (LoopKind.PARALLEL, LoopKind.BOUND):
+            return False
+    held = {b for s in inside if isinstance(s, Allocate) for b in s.buffers}
+    written = {b for s in inside for b, _ in _writes(s)} - held
+    if any(not b.shape for b in written):
+        return False
+    return all(_has_rows(b, loop.var, inside) for b in written)
+
+
+def _has_rows(buffer: Buffer, var: Var, inside: list[Stmt]) -> bool:
+    """Whether each iteration over ``var`` touches other indices of ``buffer`` along some axis."""
+    places = [indices for s in inside for b, indices in _touches(s) if b is buffer]
+    for axis in range(buffer.ndim):
+        first = as_sum(places[0][axis])
+        if dict(first.terms) == {var: 1} and all(_same(as_sum(p[axis]), first) for p in places):
+            return True
+    return False
+
+
+def _same(one: Sum, other: Sum) -> bool:
+    apart = one.plus(other, -1)
+    return not apart.terms and not apart.constant
+
+
+def _writes(stmt: Stmt) -> Iterator[tuple[Buffer, tuple[Expr, ...]]]:
+    match stmt:
+        case Store(buffer=buffer, indices=indices):
+            yield buffer, indices
+        case Accumulate(buffers=buffers, indices=indices):
+            for buffer in buffers:
+                yield buffer, indices
+
+
+def _touches(stmt: Stmt) -> Iterator[tuple[Buffer, tuple[Expr, ...]]]:
+    yield from _writes(stmt)
+    for expr in expressions_of(stmt):
+        for node in loads_of(expr):
+            yield node.source, node.indices
