@@ -104,9 +104,13 @@ def _means(text: str, code: types.CodeType) -> bool:
 
 
 def _operations(code: types.CodeType) -> list[tuple[str, str]]:
-    """What ``code`` does, apart from how names are read: that differs between scopes."""
-    return [
-        (step.opname, step.argrepr)
-        for step in dis.get_instructions(code)
-        if not step.opname.startswith(("LOAD_", "PUSH_", "COPY_FREE", "RESUME", "PRECALL", "CALL"))
-    ]
+    """What ``code`` does, and with which names and numbers, apart from how names are read: that
+    differs between scopes."""
+    found = []
+    for step in dis.get_instructions(code):
+        if step.opname.startswith("LOAD_"):
+            is_code = isinstance(step.argval, types.CodeType)
+            found.append(("LOAD", "" if is_code else step.argrepr.removeprefix("NULL + ")))
+        elif not step.opname.startswith(("PUSH_", "COPY_FREE", "RESUME", "PRECALL", "CALL")):
+            found.append((step.opname, step.argrepr))
+    return found

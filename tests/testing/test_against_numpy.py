@@ -314,3 +314,20 @@ def test_weighted_histograms_are_differences_of_running_sums() -> None:
         for n in range(6)
     ]
     assert 1e-15 < max(abs(v - 1) for v in found) < 1800 * 9 * np.finfo(float).eps
+
+
+def test_lambdas_of_one_line_that_differ_in_what_they_read() -> None:
+    """Else errors of one would be taken for those of the other, and anything would be close."""
+    a, b = np.array([1.0, 2, 9]), np.array([4.0, 5, 6])
+    wrong = [
+        lambda: mlc.testing.check_against_numpy(
+            lambda p, q: p - q, a, b, reference=lambda p, q: q - p
+        ),
+        lambda: mlc.testing.check_against_numpy(
+            lambda p: p[1:] * 2, a, reference=lambda p: p[:-1] * 2
+        ),
+        lambda: mlc.testing.check_against_numpy(lambda p: p * 2, a, reference=lambda p: p * 3),
+    ]
+    for check in wrong:
+        with pytest.raises(AssertionError, match="the result"):
+            check()
