@@ -150,6 +150,15 @@ def test_the_schedule_says_so():
     assert "transpose_float32" in lowered.program
 
 
+@pytest.mark.skipif(host_target().vector_bits < 512, reason="tiles are smaller")
+def test_rows_that_lie_nearly_pages_apart_are_few_at_a_time():
+    turn = mlc.jit(lambda x: x.T.copy())
+    for size, lanes in ((1023, 8), (1025, 8), (1011, 16)):
+        x = np.arange(size * size, dtype=np.float32).reshape(size, size)
+        assert f'T.call("transpose_float32_{lanes}"' in str(turn.lower(x).program)
+        assert np.array_equal(turn(x), x.T)
+
+
 @pytest.mark.parametrize("shape", [(4, 64, 56, 40), (2, 3, 64, 128), (3, 24, 30, 30)])
 @pytest.mark.parametrize("dtype", ["float32", "uint8", "uint16"])
 def test_channels_last_and_first(shape, dtype):

@@ -21,7 +21,9 @@ ROWS = 16  # rows of a tile: the elements of a cache line of float32
 SMALL_BYTES = 16 << 10  # copies up to this size stay in the nearest cache
 LARGE_BYTES = 64 << 10  # operands from this size on are worth a turned copy
 MOST_LANES = 16  # a larger tile needs more registers than there are
+MOST_NEAR = 4
 LEAST_SIDE = 64  # elements of a block that is done before going on
+PAGE = 4096  # bytes: lines so far apart are kept in one set of the nearest cache
 MOST_ROWS, MOST_COLUMNS = 512, 1024  # memory is written along rows: long runs of lines and pages
 
 
@@ -82,7 +84,12 @@ def tile_transposed(
         block = None if any(flips) else _block(nest, across, len(loops), machine, past)
         if block is not None:
             return _in_blocks(s, nest, loops, across, block)
-        return _in_registers(s, nest, loops, across, lanes, flips)
+        if not _is_crowded(nest, across, lanes):
+            return _in_registers(s, nest, loops, across, lanes, flips, MOST_NEAR)
+        written = points(nest) * nest.tensors[0].dtype.itemsize
+        if not machine.past_bytes or written <= machine.past_bytes:
+            lanes = max(lanes // 2, 4)
+        return _in_registers(s, nest, loops, across, lanes, flips, 1)
     others, rows, last = _sides(loops, across)
     lanes = lanes_for(nest, extent_of(s, last), machine)
     row_tile, row = s.split(rows, [None, ROWS])
@@ -208,27 +215,38 @@ def _in_registers(
     across: Axis,
     lanes: int,
     flips: tuple[bool, bool],
+    near: int,
 ) -> Var:
-    """``for i: for j`` -> ``for i_0: for j_0: transpose_tile``, four by four tiles at a time; what
-    is left at the edges is copied element by element."""
+    """``for i: for j`` -> ``for i_0: for j_0: transpose_tile``, ``near`` by ``near`` tiles at a
+    time; what is left at the edges is copied element by element."""
     from ...intrinsics.transpose import transpose_tile
 
     intrinsic = transpose_tile(lanes, nest.tensors[0].dtype, flips)
     others, rows, last = _sides(loops, across)
     s.reorder(*others, rows, last)
     row_tile, row = s.split(rows, [None, lanes], tail=_tail(across, lanes))
-    rows_far, rows_near = s.split(row_tile, [None, _near(extent_of(s, row_tile))])
+    rows_far, rows_near = s.split(row_tile, [None, _near(extent_of(s, row_tile), near)])
     s.reorder(rows_far, last, rows_near, row)
     column_tile, column = s.split(last, [None, lanes], tail=_tail(nest.compute.axes[-1], lanes))
-    columns_far, columns_near = s.split(column_tile, [None, _near(extent_of(s, column_tile))])
+    columns_far, columns_near = s.split(column_tile, [None, _near(extent_of(s, column_tile), near)])
     s.reorder(columns_far, rows_near, columns_near, row, column)
     s.tensorize(s.blockize(row), intrinsic.name)
     return others[0] if others and extent_of(s, others[0]) > 1 else rows_far
 
 
-def _near(tiles: int) -> int:
+def _is_crowded(nest: Nest, across: Axis, lanes: int) -> bool:
+    """Whether the rows of a tile, as it is read or written, lie so near to whole pages apart that
+    the nearest cache has no room for them all at once."""
+    body, last, size = nest.compute.body[0], nest.compute.axes[-1], nest.tensors[0].dtype.itemsize
+    assert isinstance(body, Load)
+    apart = (step(body, last) or 0) * size, last.extent * size
+    off = [abs((n + PAGE // 2) % PAGE - PAGE // 2) for n in apart]
+    return lanes * min(off) < 2 * LINE_BYTES
+
+
+def _near(tiles: int, most: int) -> int:
     """How many tiles, side by side, to do before going on: what pages and lines at hand hold."""
-    return next(n for n in (4, 3, 2, 1) if tiles % n == 0)
+    return next(n for n in range(most, 0, -1) if tiles % n == 0)
 
 
 def _tail(axis: Axis, lanes: int) -> str:
