@@ -179,5 +179,7 @@ def test_none_that_nobody_asks_for() -> None:
 
     compiled = mlc.jit(total)
     assert np.isclose(compiled(np.full((40, 3), 0.25)), 10)
-    with pytest.raises(TypeError, match=r"unsupported operand type\(s\) for \+=: 'float' and 'NoneType'"):
+    with pytest.raises(
+        TypeError, match=r"unsupported operand type\(s\) for \+=: 'float' and 'NoneType'"
+    ):
         compiled(np.ones((40, 3)))
