@@ -22,7 +22,7 @@ from .implementations import (
     views,
 )
 from .masked import Masked
-from .memory_order import is_in_order, settle_order
+from .memory_order import ALONG_COLUMNS, along_columns, is_in_order, settle_order
 from .returned_views import RETURNED, UNCHANGED, own, returned_view
 from .rooms import (
     REDUCED_BY,
@@ -109,6 +109,8 @@ def call_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
         found = _of_open_length(function, args, kwargs)
         if found is not NotImplemented:
             return found
+    if function in ALONG_COLUMNS:
+        args, kwargs = along_columns(args, kwargs)
     if fits(implementation, args, kwargs):
         found = implementation(*args, **kwargs)
     else:

@@ -46,6 +46,7 @@ _TRANSPOSED = frozenset({
     np.argwhere, np.apply_along_axis, np.apply_over_axes, np.linspace, np.logspace, np.geomspace,
 })  # fmt: skip
 _PRODUCTS = frozenset({np.matmul, np.dot})  # of matrices are in C order, whatever these are in
+ALONG_COLUMNS = frozenset({np.argmax, np.argmin, np.std, np.var})
 _COLUMNS = frozenset({np.nonzero, np.where, np.unravel_index})  # columns of one array
 
 
@@ -235,6 +236,22 @@ def _axes_of(blanks: Sequence[Array]) -> tuple[int, ...]:
             at = place if steps else at
         axes.insert(at, axis)
     return tuple(axes)
+
+
+def along_columns(
+    args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """``np.argmax(x, 1)`` of a matrix in Fortran's order -> ``np.argmax(x.T, 0)``, the same, which
+    reads memory as it lies."""
+    named = kwargs.get("axis")
+    axis = args[1] if len(args) == 2 else named
+    plain = len(args) < 3 and not (kwargs.keys() - {"axis", "ddof"}) and type(axis) is int
+    x: Any = args[0] if args else None
+    if not plain or not _is_traced(x) or x.ndim != 2 or axis not in (1, -1) or is_open(x.shape):
+        return args, kwargs
+    if not is_in_order(x, "F") or is_in_order(x, "C"):
+        return args, kwargs
+    return (x.T, 0), {name: value for name, value in kwargs.items() if name != "axis"}
 
 
 def _without_places(result: Any, array: Any, places: Any) -> Order:

@@ -59,6 +59,26 @@ def test_results_lie_as_numpys_do(function: Callable[..., Any], x: Array, y: Arr
     assert len({ours.ctypes.data for ours in found}) == len({*map(id, wanted)})
 
 
+def across(x: Array) -> Any:
+    x[0, 1] = 3
+    places = np.argmax(x, axis=1), x.argmin(-1), np.argmax(x, 0), np.argmin(x, 1, keepdims=True)
+    return *places, np.std(x, axis=1, ddof=1), x.var(axis=-1), np.var(x, 1), np.std(x, 0)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int16", "bool"])
+def test_matrices_in_fortrans_order_are_read_as_they_lie(dtype: str) -> None:
+    x = np.random.default_rng(1).integers(-9, 9, (40, 30)).astype(dtype)
+    jitted = mlc.jit(across)
+    for array in (x, np.asfortranarray(x), np.asfortranarray(x)[::2]):
+        for found, wanted in zip(jitted(array.copy("K")), across(array.copy("K")), strict=True):
+            assert found.dtype == wanted.dtype and found.shape == wanted.shape
+            np.testing.assert_allclose(found, wanted, rtol=1e-5)
+    for function in (np.argmax, np.std):
+        jitted = mlc.jit(lambda x, function=function: function(x, axis=1))
+        assert "permute" in jitted.lower(np.asfortranarray(x)).graph
+        assert "permute" not in jitted.lower(x).graph
+
+
 def test_large_results_and_trees() -> None:
     x = np.asfortranarray(np.arange(64.0 * 32).reshape(64, 32))
     jitted = mlc.jit(lambda x: {"a": x + 1, "b": (x.T, np.exp(x).T)})
