@@ -8,12 +8,14 @@ from types import FunctionType, MethodType
 from typing import Any
 
 from .errors import (
+    NOTED,
     ArgumentError,
     HostStateError,
     OutsideArrayError,
     TracedRaiseError,
     TracerBoolError,
     UnsupportedError,
+    swallowed,
 )
 from .records import replace
 from .resizing import rooms_of
@@ -129,13 +131,18 @@ def _plain_trace(
     captures: Captures,
 ) -> Traced:  # fmt: skip
     """The trace with Python's own loops, since ``reason`` speaks against native ones."""
-    token = PLAIN.set(True)
+    token, noting = PLAIN.set(True), NOTED.set([])
     try:
-        return trace_function(jitted._function, jitted._parameters, args, kwargs, keys, captures)
+        made = trace_function(jitted._function, jitted._parameters, args, kwargs, keys, captures)
+        error = swallowed(NOTED.get() or [])
+        if error is not None:
+            raise UnsupportedError(f"{reason}", error.location) from error
+        return made
     except (TracerBoolError, ArgumentError, UnsupportedError) as error:
         raise UnsupportedError(f"{reason}", error.location) from error
     finally:
         PLAIN.reset(token)
+        NOTED.reset(noting)
 
 
 def listing(value: Any) -> Any:

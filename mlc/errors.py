@@ -13,6 +13,7 @@ import copyreg
 import functools
 import sys
 import warnings
+from contextvars import ContextVar
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -86,6 +87,20 @@ def warn(message: str, kind: type[Warning]) -> None:
     )  # fmt: skip
 
 
+# Where Python's own statements run, what was raised: see :func:`swallowed`.
+NOTED: ContextVar[list[MlcError] | None] = ContextVar("errors that handlers may take", default=None)
+
+
+def swallowed(noted: list[MlcError]) -> MlcError | None:
+    """The first of these errors that a handler of the user's has taken, as ``except Exception``
+    does, though Python would not have raised it; None if there is none."""
+    for error in noted:
+        taken = error.__traceback__  # begins where it was taken
+        if taken and not isinstance(error, BoundsError) and is_user_frame(taken.tb_frame):
+            return error
+    return None
+
+
 class MlcError(Exception):
     """Base class. The message ends with the user's file and line where one is known."""
 
@@ -93,6 +108,9 @@ class MlcError(Exception):
         self.message = message
         self.location = location or user_location()
         super().__init__(message if self.location is None else f"{message}\n  at {self.location}")
+        noted = NOTED.get()
+        if noted is not None:
+            noted.append(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy says the same place, and not its own besides."""

@@ -184,3 +184,35 @@ def _until(x):
 def test_lists_that_an_operator_makes_longer(function):
     x = np.arange(60.0)
     np.testing.assert_array_equal(mlc.jit(function)(x), function(x))
+
+
+def test_a_refusal_is_no_error_for_handlers_of_the_function() -> None:
+    """Traced with Python's own loops, ``sorted`` is refused, which ``except`` must not take."""
+
+    class Held:
+        def __init__(self) -> None:
+            self.row = np.zeros(3)
+
+        def first(self, values, limit):
+            for n, v in enumerate(values):
+                for m in range(2):
+                    if v > limit + m:
+                        self.row[n % 3] += v
+                        return n + m
+            return -1
+
+    def f(x):
+        held, values = Held(), [0.5, 2.0]
+        try:
+            values = sorted(x)
+        except Exception:
+            pass
+        else:
+            held.first(values, 1.5)
+        return values[-1]
+
+    x = np.array([0.0, -2.0, -1.5, 1.75])
+    try:
+        assert mlc.jit(f)(x) == f(x)
+    except mlc.UnsupportedError as error:
+        assert "does something else each time it is traced" in str(error)
