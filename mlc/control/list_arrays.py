@@ -11,6 +11,7 @@ native loop, as many as only that knows when it runs.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -48,11 +49,22 @@ def array_of(owner: Grown, size: int | None, length: Tracer) -> Any:
         structure = structure.children()[1]
         is_some = columns.pop(0)
         raise_where(np.logical_not(np.all(is_some)), TypeError(_OBJECTS))
+    return _stacked(structure, iter(columns)) if _is_regular(structure) else None
+
+
+def _is_regular(structure: Any) -> bool:
+    """Whether ``structure`` is that of a leaf, or of a tuple or list of parts that are alike."""
     if tree.is_single(structure):
-        return columns[0]
-    if not tree.is_flat(structure):
-        return None
-    return np.stack(columns, axis=1)
+        return True
+    parts = structure.children() if structure.type in (tuple, list) else []
+    return bool(parts) and all(p == parts[0] for p in parts) and _is_regular(parts[0])
+
+
+def _stacked(structure: Any, columns: Iterator[Any]) -> Any:
+    """What ``columns``, those of its leaves, are together, one row for each item."""
+    if tree.is_single(structure):
+        return next(columns)
+    return np.stack([_stacked(part, columns) for part in structure.children()], axis=1)
 
 
 def _open_rows(column: Tracer, first: Any, count: Tracer) -> Any:

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import UnsupportedError
 from ..forks import free_after_fork
 from ..ops.moving import range_bounds
 from ..ops.op import CURRENT
@@ -40,6 +41,10 @@ _SIZED = {  # of their first arguments
 _SIZES = ("shape", "N", "M", "k", "n", "num")
 _ORDERS = {"ascontiguousarray": "C", "asfortranarray": "F"}
 _NO_COPY = "Unable to avoid copy while creating an array as requested."
+_UNEVEN = (
+    "an array is made of a list that data decide about, whose items are no numbers, arrays of one "
+    "shape, or tuples of such that are alike; put what differs into lists of its own"
+)
 _CONVERT = ("array", "asarray", "asanyarray", "ascontiguousarray", "asfortranarray", "copy")
 _MAKERS = (
     *_UNIFORM, *_CONVERT, "full", "full_like", "arange", "linspace", "eye", "identity", "tri",
@@ -391,6 +396,8 @@ def _whole(name: str, value: Any, dtype: Any, order: str | None, copy: bool | No
     if not hasattr(type(value), "__mlc_known__"):
         value = value if dtype is None else each_as(value, np.dtype(dtype))
         value = value.array() if is_arrays(value) else from_sequence(value)
+        if value is None:
+            raise UnsupportedError(_UNEVEN)
         return value if dtype is None or value.dtype == np.dtype(dtype) else value.astype(dtype)
     if dtype is not None and value.dtype != np.dtype(dtype):
         if copy is False:

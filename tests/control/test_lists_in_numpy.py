@@ -78,3 +78,31 @@ def test_lists_in_arrays_are_taken_as_lists(name: str) -> None:
         for g, w in zip(got, want):
             np.testing.assert_allclose(g, w, rtol=1e-12)
             assert np.asarray(g).dtype == np.asarray(w).dtype
+
+
+def _pairs(x: Any) -> Any:
+    """Lines, each of two points."""
+    lines = []
+    for i in range(len(x) - 1):
+        if x[i] > x[i + 1]:
+            lines.append(((i, x[i]), (i + x[i + 1], i + 1)))
+    return np.array(lines)
+
+
+def test_tuples_of_tuples_make_arrays_of_more_axes() -> None:
+    x = np.random.default_rng(0).random(30)
+    found, want = mlc.jit(_pairs)(x), _pairs(x)
+    np.testing.assert_array_equal(found, want)
+    assert found.dtype == want.dtype and found.shape[1:] == (2, 2)
+
+
+def test_uneven_tuples_make_no_array() -> None:
+    def f(x: Any) -> Any:
+        lines = []
+        for i in range(len(x)):
+            if x[i] > 0.5:
+                lines.append((i, (x[i], i)))
+        return np.array(lines)
+
+    with pytest.raises(mlc.MlcError, match="tuples of such that are alike"):
+        mlc.jit(f)(np.random.default_rng(0).random(30))
