@@ -191,7 +191,7 @@ entry:
 }
 
 ; A new array like an output, of that shape and as many bytes.
-define internal ptr @new_array(ptr %spec, ptr %dims, i64 %bytes) noinline {
+define internal ptr @new_array(ptr %spec, ptr %dims, i64 %bytes) alwaysinline {
 entry:
   %rank_at = getelementptr %param, ptr %spec, i32 0, i32 1
   %rank = load i32, ptr %rank_at
