@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import os
 import py_compile
+import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.machinery import BuiltinImporter, PathFinder, SourceFileLoader
@@ -131,3 +132,15 @@ def test_our_own_modules_come_this_way() -> None:
     assert len(ours) == 1
     at = sys.meta_path.index(ours[0])  # before Python's own, behind what others have put there
     assert at < min(map(sys.meta_path.index, (BuiltinImporter, PathFinder)))
+
+
+@pytest.mark.parametrize(("gone", "there"), [
+    ("BINARY_OP", "BINARY_SUBSCR"), ("BINARY_SUBSCR", "BINARY_OP"),
+])  # fmt: skip
+def test_the_instructions_of_other_versions_of_python_need_not_be_there(
+    gone: str, there: str
+) -> None:
+    """Python 3.10 has no BINARY_OP, and 3.14 no BINARY_SUBSCR."""
+    change = f"opmap.pop({gone!r}, 0); opmap.setdefault({there!r}, 1)"
+    code = f"from opcode import opmap; {change}; import mlc.control.forms"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -34,7 +34,7 @@ _NUMPYS = (
     np.linalg.LinAlgError,
 )  # fmt: skip
 _UNROLLED = (TypeError, ValueError, IndexError, NotImplementedError)
-_SUBSCRIPT = opmap.get("BINARY_SUBSCR", opmap["BINARY_OP"])
+_SUBSCRIPT = opmap.get("BINARY_SUBSCR") or opmap["BINARY_OP"]  # to Python 3.13, and from 3.14
 _STAND_INS = ("mlc.tracer", "mlc.control", "mlc.te", "mlc.ops")
 
 

@@ -127,9 +127,9 @@ def test_what_counts_as_singular(dtype: str) -> None:
 @pytest.mark.parametrize("shape", [(0, 3), (3, 0), (0, 0)])
 def test_matrices_without_elements(shape: tuple[int, int]) -> None:
     la = np.linalg
-    norms = lambda a: tuple(la.norm(a, ord) for ord in (1, np.inf, 2, "nuc", "f"))
     a = np.zeros(shape)
-    np.testing.assert_array_equal(mlc.jit(norms)(a), norms(a))
+    for ord in (1, np.inf, 2, "nuc", "f"):
+        assert mlc.jit(lambda a: la.norm(a, ord))(a) == 0  # NumPy 2.2 refuses some
     solve = lambda a, b: la.lstsq(a, b, rcond=None)
     for b in (np.ones(shape[0]), np.ones((shape[0], 2))):
         for got, wanted in zip(mlc.jit(solve)(a, b), solve(a, b), strict=True):
