@@ -142,5 +142,5 @@ def test_the_instructions_of_other_versions_of_python_need_not_be_there(
 ) -> None:
     """Python 3.10 has no BINARY_OP, and 3.14 no BINARY_SUBSCR."""
     change = f"opmap.pop({gone!r}, 0); opmap.setdefault({there!r}, 1)"
-    code = f"from opcode import opmap; {change}; import mlc.control.forms"
+    code = f"import dis; from opcode import opmap; {change}; import mlc.control.forms"
     subprocess.run([sys.executable, "-c", code], check=True)
