@@ -51,7 +51,7 @@ from .making_tables import INSTEAD as TABLES
 from .making_tables import of_plain
 from .mathematics import INSTEAD as MATHEMATICS
 from .mathematics import of_series
-from .perhaps import Perhaps, value_in
+from .perhaps import Perhaps, asks_for_none, value_in
 from .ranges import range_, reversed_
 from .recursion import note_call
 from .testing_calls import MODULE as ASSERTIONS
@@ -118,6 +118,8 @@ def call(function: Any) -> Any:
     is_python = isinstance(function, (types.FunctionType, types.MethodType, partial))
     if is_python and (code := getattr(function, "__code__", None)) is not None:
         note_call(code)
+        if made is function:  # it was not transformed, and takes no None for what may be one
+            return _of_values(function) if asks_for_none(code) else function
     return made if is_python else not_taking(made)
 
 

@@ -5,13 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 from ..tracer.chosen import Chosen, coded, holds_constant
+from .host_changes import UNDEFINED
+from .objects import enter, may_be_chosen
 from .plan import State, current
 
 
 def fitted_constant(state: State, before: Any, end: Any) -> Any:
     """``end``, whose constants are numbers if a variable gets them that had none ``before``, or
     something with other constants."""
-    if not holds_constant(end) or before is end:
+    if before is end:
+        return end
+    if may_be_chosen(end) and _are_carried(state):
+        if before is UNDEFINED or type(before) is Chosen:
+            enter(end)
+        elif may_be_chosen(before):
+            enter(before)
+            enter(end)
+    if not holds_constant(end):
         return end
     if not (_holds_chosen(before) or _are_carried(state)):
         return end
@@ -21,7 +31,11 @@ def fitted_constant(state: State, before: Any, end: Any) -> Any:
 def becomes_chosen(state: State, before: Any, end: Any) -> bool:
     """Whether a variable with constants ``before`` is carried with numbers in their place, as it
     ends as something that was."""
-    return holds_constant(before) and _holds_chosen(end) and _are_carried(state)
+    if not (_holds_chosen(end) and _are_carried(state)):
+        return False
+    if may_be_chosen(before):
+        enter(before)
+    return holds_constant(before)
 
 
 def _holds_chosen(value: Any) -> bool:

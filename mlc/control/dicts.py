@@ -20,7 +20,7 @@ from ..tracer.grown import is_arrays
 from .list_loops import gathered, walk_of, zipped
 from .list_rows import read_row, value_of
 from .list_steps import Walk, raise_where
-from .perhaps import Perhaps, bare, is_bound
+from .perhaps import Perhaps, bare, is_bound, seen
 from .plan import NothingThereError, NotNative
 from .tables import NO_KEY, Column, Table, as_python, is_chosen, plain_key
 
@@ -94,7 +94,7 @@ class _Dict(Table):
         if default is not None:
             return if_expression(is_there, lambda: value, lambda: default)
         flag = and_(is_there, lambda: is_bound(value))
-        return None if value is None else Perhaps(bare(value), flag, or_none=True)
+        return None if value is None else seen(Perhaps(bare(value), flag, or_none=True))
 
     def setdefault(self, key: Any, default: Any = None) -> Any:
         """As the method of a dict."""

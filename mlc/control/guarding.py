@@ -46,7 +46,7 @@ def guarded(item: Any, owner: Grown) -> Any:
     if type(item) is tuple:
         return tuple(guarded(part, owner) for part in item)
     if type(item) is Perhaps:
-        return Perhaps(guarded(item.value, owner), item.is_bound, item.or_none)
+        return Perhaps(guarded(item._mlc_value, owner), item._mlc_bound, item._mlc_or_none)
     if isinstance(item, dict) and not is_arrays(
         item
     ):  # a plain one, or one that may become a table

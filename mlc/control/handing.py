@@ -127,7 +127,7 @@ def hand_to(
             return hand_parts(value, nones, free)
         case (ast.Tuple(elts=targets), ast.Tuple(elts=values)) if len(targets) == len(values):
             value.elts = [
-                hand_to(t, v, nones, free) if isinstance(v, ast.Name) else v
+                hand_to(t, v, nones, free) if isinstance(v, (ast.Name, ast.Call)) else v
                 for t, v in zip(targets, values)
             ]
     return value
@@ -172,9 +172,9 @@ def is_something(read: Callable[[], Any], name: str) -> Any:
     found = held_by(read, name, False)
     if not is_or_none(found) or not is_inside_loop():
         return truth(_given(found, name, False))
-    return and_(found.is_bound, lambda: not_(not_(found.value)))
+    return and_(found._mlc_bound, lambda: not_(not_(found._mlc_value)))
 
 
 def is_nothing(value: Any) -> Any:
     """``value is None``."""
-    return not_(value.is_bound) if is_or_none(value) else value is None
+    return not_(value._mlc_bound) if is_or_none(value) else value is None

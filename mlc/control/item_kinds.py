@@ -11,7 +11,7 @@ import numpy as np
 from ..dtypes import DType, boolean, float64, int64
 from ..ops.op import leaves_of
 from ..tracer import tree
-from ..tracer.chosen import coded, is_constant
+from ..tracer.chosen import coded, group_of, is_constant
 from ..tracer.grown import ROWED, Grown, Kind, Leaf
 from ..tracer.rows import column, is_row
 from ..tracer.tracer import Tracer
@@ -49,7 +49,7 @@ def kind_of(item: Any) -> Kind:
 def _marked(form: Any) -> Any:
     """``form``, whose marks are alike in all forms."""
     if type(form) is Perhaps:
-        return Perhaps(_marked(form.value), _FLAG, True)
+        return Perhaps(_marked(form._mlc_value), _FLAG, True)
     return type(form)(map(_marked, form)) if type(form) in (tuple, list) else form
 
 
@@ -73,13 +73,13 @@ def _kind_of_rows(shape: tuple[int, ...], dtype: DType, weak: bool, is_array: bo
 def plain_of(item: Any) -> Any:
     """``item`` with Python's own lists in it, whichever stand for them, and numbers in the place of
     its constants."""
-    if is_constant(item):
+    if is_constant(item) or group_of(item) is not None:
         return coded(item)
     match item:
         case tuple() if type(item) is tuple:
             return tuple(map(plain_of, item))
         case Perhaps():
-            return Perhaps(plain_of(item.value), item.is_bound, True)
+            return Perhaps(plain_of(item._mlc_value), item._mlc_bound, True)
         case Grown() if not item.is_native and not item.is_deque:
             return list(map(plain_of, item.items()))
         case list() if type(item) is list:
@@ -94,7 +94,7 @@ def keep(item: Any) -> None:
             for part in item:
                 keep(part)
         case Perhaps():
-            keep(item.value)
+            keep(item._mlc_value)
         case Grown() if not item.is_native:
             freeze(item, INSIDE)
             for part in item.items():
@@ -158,9 +158,9 @@ def fitted(kind: Kind, item: Any) -> Any:
 def _fitted(form: Any, item: Any) -> Any:
     if type(form) is Perhaps:
         if item is None:
-            return Perhaps(_nothing(form.value), False, True)
-        is_bound = item.is_bound if type(item) is Perhaps else True
-        return Perhaps(_fitted(form.value, bare(item)), is_bound, True)
+            return Perhaps(_nothing(form._mlc_value), False, True)
+        is_bound = item._mlc_bound if type(item) is Perhaps else True
+        return Perhaps(_fitted(form._mlc_value, bare(item)), is_bound, True)
     return type(item)(map(_fitted, form, item)) if type(form) in (tuple, list) else item
 
 
@@ -190,10 +190,10 @@ def origins(old: Kind, new: Kind) -> list[int | bool | None]:
 def _trace(old: Any, new: Any, found: list[int | bool | None]) -> None:
     if type(new) is Perhaps:
         if old is None:
-            found += [False, *[None] * len(tree.flatten(new.value)[0])]
+            found += [False, *[None] * len(tree.flatten(new._mlc_value)[0])]
             return
-        found.append(old.is_bound if type(old) is Perhaps else True)
-        old, new = bare(old), new.value
+        found.append(old._mlc_bound if type(old) is Perhaps else True)
+        old, new = bare(old), new._mlc_value
     if type(new) in (tuple, list):
         for mine, theirs in zip(old, new):
             _trace(mine, theirs, found)

@@ -38,6 +38,7 @@ from .item_kinds import (
     origins,
     plain_of,
 )
+from .perhaps import seen
 from .plan import NotNative, current
 from .shared_arrays import names_of
 from .spec import Spec
@@ -436,7 +437,7 @@ def read_row(owner: Grown, at: Any) -> Any:
         return tree.unflatten(kind.structure, [at + np.int64(0)])  # row n holds the number n
     leaves = [_load(column, at, leaf) for column, leaf in zip(owner.columns, kind.leaves)]
     found = tree.unflatten(kind.structure, leaves)
-    return found if tree.is_single(kind.structure) else guarded(found, owner)
+    return found if tree.is_single(kind.structure) else seen(guarded(found, owner))
 
 
 def _load(column: Tracer, at: Any, leaf: Leaf) -> Tracer:

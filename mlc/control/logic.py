@@ -18,6 +18,7 @@ from .folding import is_in
 from .forms import is_traced, native_if
 from .host_changes import HostState
 from .iterators import TakesItemsError, holding, refuse_taking
+from .perhaps import Perhaps
 from .plan import CHOSEN, alone, current
 from .raised import attempted
 from .truths import truth
@@ -80,6 +81,10 @@ def _logic(value: Any, others: Sequence[Thunk], join: Any, ends: bool) -> Any:
                 value = other()
                 continue
             raise NotNative("a list that data decide about is one side of `and` or `or`; write len")
+        if type(value) is Perhaps:
+            kept = _given(value._mlc_value if ends else value)
+            value = if_expression(value, *((kept, other) if ends else (other, kept)))
+            continue
         if not is_traced(value):
             if bool(value) is ends:
                 return value

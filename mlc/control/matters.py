@@ -81,8 +81,7 @@ def matters(node: ast.AST) -> bool:
         case ast.Compare(ops=ops, comparators=sides):
             is_one = len(ops) == 1 and not isinstance(ops[0], MEMBERS)
             is_identity = isinstance(ops[0], (ast.Is, ast.IsNot))
-            is_none = isinstance(sides[0], ast.Constant) and sides[0].value is None
-            return not is_one or is_identity and not is_none or isinstance(sides[0], _LISTS)
+            return not is_one or is_identity or isinstance(sides[0], _LISTS)
     return False
 
 

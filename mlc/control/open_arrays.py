@@ -159,8 +159,8 @@ def _of_selection(value: Masked) -> Any:
 
 
 def _mapped(held: Any, show: Callable[[Opened], Any]) -> Any:
-    if type(held) is Perhaps and isinstance(held.value, Opened):
-        return Perhaps(show(held.value), held.is_bound, held.or_none)
+    if type(held) is Perhaps and isinstance(held._mlc_value, Opened):
+        return Perhaps(show(held._mlc_value), held._mlc_bound, held._mlc_or_none)
     return show(held) if isinstance(held, Opened) else held
 
 

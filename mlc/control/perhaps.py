@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import dis
 import operator
+import os
+import sys
+import types
 from collections.abc import Collection, Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
+from ..errors import is_user_frame
 from ..ops.op import CURRENT
 from ..tracer import tree
 from .host_changes import UNDEFINED
 from .plan import NotNative, State
+from .syntax import HELPER
+
+_OURS = os.path.dirname(os.path.dirname(__file__)) + os.sep
 
 
 class Perhaps:
@@ -20,25 +29,29 @@ class Perhaps:
     value, and the run raises an error where there is none.
     """
 
-    __slots__ = ("is_bound", "or_none", "value")
+    __slots__ = ("_mlc_bound", "_mlc_or_none", "_mlc_value")  # no names of users' attributes
     __mlc_first__ = True  # its operators come before those of traced values
 
     def __init__(self, value: Any, is_bound: Any, or_none: bool = False) -> None:
-        self.value, self.is_bound, self.or_none = value, is_bound, or_none
+        self._mlc_value, self._mlc_bound, self._mlc_or_none = value, is_bound, or_none
 
-    def certain(self) -> Any:
+    def _mlc_with(self, value: Any) -> Perhaps:
+        """The same with another value."""
+        return Perhaps(value, self._mlc_bound, self._mlc_or_none)
+
+    def _mlc_certain(self) -> Any:
         """The value; the run raises an error where there is none."""
         from .unbound import certain
 
         return certain(self, "an item", False)
 
     def __mlc_lift__(self, trace: Any) -> Any:
-        return trace.lift(self.certain())
+        return trace.lift(self._mlc_certain())
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        return getattr(self.certain(), name)
+        return getattr(self._mlc_certain(), name)
 
     def __eq__(self, other: object) -> Any:
         from .unbound import equal_or_none
@@ -56,23 +69,29 @@ class Perhaps:
     def __array_function__(self, function: Any, types: Any, given: Any, options: Any) -> Any:
         return function(*map(value_in, given), **{k: value_in(v) for k, v in options.items()})
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in self.__slots__:
+            object.__setattr__(self, name, value)
+        else:
+            setattr(self._mlc_certain(), name, value)
+
     def __setitem__(self, key: Any, value: Any) -> None:
-        self.certain()[value_in(key)] = value
+        self._mlc_certain()[value_in(key)] = value
 
     # fmt: off
     __hash__ = None  # type: ignore[assignment]
-    def __bool__(self) -> bool: return bool(self.is_bound and self.certain())
-    def __len__(self) -> int: return len(self.certain())
-    def __iter__(self) -> Iterator[Any]: return iter(self.certain())
-    def __contains__(self, part: Any) -> bool: return part in self.certain()
-    def __getitem__(self, key: Any) -> Any: return self.certain()[value_in(key)]
-    def __index__(self) -> int: return operator.index(self.certain())
-    def __int__(self) -> int: return int(self.certain())
-    def __float__(self) -> float: return float(self.certain())
-    def __neg__(self) -> Any: return -self.certain()
-    def __pos__(self) -> Any: return +self.certain()
-    def __abs__(self) -> Any: return abs(self.certain())
-    def __invert__(self) -> Any: return ~self.certain()
+    def __bool__(self) -> bool: return bool(self._mlc_bound and self._mlc_certain())
+    def __len__(self) -> int: return len(self._mlc_certain())
+    def __iter__(self) -> Iterator[Any]: return iter(self._mlc_certain())
+    def __contains__(self, part: Any) -> bool: return part in self._mlc_certain()
+    def __getitem__(self, key: Any) -> Any: return self._mlc_certain()[value_in(key)]
+    def __index__(self) -> int: return operator.index(self._mlc_certain())
+    def __int__(self) -> int: return int(self._mlc_certain())
+    def __float__(self) -> float: return float(self._mlc_certain())
+    def __neg__(self) -> Any: return -self._mlc_certain()
+    def __pos__(self) -> Any: return +self._mlc_certain()
+    def __abs__(self) -> Any: return abs(self._mlc_certain())
+    def __invert__(self) -> Any: return ~self._mlc_certain()
     # fmt: on
 
 
@@ -80,10 +99,10 @@ def _binary(name: str) -> None:
     function = getattr(operator, f"__{name}__")
 
     def forward(self: Perhaps, other: Any) -> Any:
-        return function(self.certain(), value_in(other))
+        return function(self._mlc_certain(), value_in(other))
 
     def backward(self: Perhaps, other: Any) -> Any:
-        return function(value_in(other), self.certain())
+        return function(value_in(other), self._mlc_certain())
 
     setattr(Perhaps, f"__{name}__", forward)
     if name not in ("lt", "le", "gt", "ge"):
@@ -100,25 +119,50 @@ for _name in (
 def value_in(held: Any) -> Any:
     """``held``, or what it surely is if that may be None; so with what is in tuples and lists."""
     if type(held) is Perhaps:
-        return held.certain()
+        return held._mlc_certain()
     if type(held) in (tuple, list) and any(type(part) is Perhaps for part in held):
         return type(held)(map(value_in, held))
     return held
 
 
+@lru_cache(maxsize=4096)
+def asks_for_none(code: types.CodeType) -> bool:
+    """Whether ``code``, which was not transformed, asks of something whether it is None, or another
+    object: what may be None is an object."""
+    if HELPER in code.co_freevars or code.co_filename.startswith(_OURS):
+        return False
+    names = {step.opname for step in dis.get_instructions(code)}
+    return any(name == "IS_OP" or name.endswith("NONE") for name in names)
+
+
+def seen(item: Any) -> Any:
+    """``item``, which user's code asks for: where that asks whether it is None and was not
+    transformed, it gets the value, or None where the data choose."""
+    if type(item) is not Perhaps and not (
+        type(item) is tuple and any(type(part) is Perhaps for part in item)
+    ):
+        return item
+    frame = sys._getframe(1)
+    while frame is not None:
+        if is_user_frame(frame):
+            return value_in(item) if asks_for_none(frame.f_code) else item
+        frame = frame.f_back  # type: ignore[assignment]
+    return item
+
+
 def bare(held: Any) -> Any:
     """The value alone, whether it is one or not; UNDEFINED if it is none for certain."""
-    return held.value if type(held) is Perhaps else held
+    return held._mlc_value if type(held) is Perhaps else held
 
 
 def is_bound(held: Any) -> Any:
     """Whether a variable that holds this has a value: True, False, or a traced bool."""
-    return held.is_bound if type(held) is Perhaps else held is not UNDEFINED
+    return held._mlc_bound if type(held) is Perhaps else held is not UNDEFINED
 
 
 def is_or_none(held: Any) -> bool:
     """Whether a variable that holds this is None where it has no value."""
-    return type(held) is Perhaps and held.or_none
+    return type(held) is Perhaps and held._mlc_or_none
 
 
 def with_flag(value: Any, flag: Any, or_none: bool = False) -> Any:
@@ -143,7 +187,7 @@ def check_set(state: State, unset: Collection[int], after: Sequence[Any]) -> Non
 
 
 def _parts(held: Perhaps) -> tuple[tuple[Any, Any], bool]:
-    return (held.is_bound, held.value), held.or_none
+    return (held._mlc_bound, held._mlc_value), held._mlc_or_none
 
 
 def _whole(or_none: bool, parts: Sequence[Any]) -> Any:

@@ -27,6 +27,7 @@ from .item_kinds import column_of, fitted, joined, kind_of, plain_of
 from .list_rows import _load
 from .list_steps import raise_where
 from .lists import Growing
+from .perhaps import seen
 from .plan import NotNative, current
 from .spec import Spec
 from .tries import is_tried
@@ -68,15 +69,20 @@ def _is_plain(item: Any) -> bool:
 
 def picked(items: Sequence[Any], key: Tracer) -> Any:
     """``items[key]``; NotNative where the items are not alike."""
-    trace, kind = current(), None
-    for item in items:
-        kind = joined(kind, kind_of(item))
-    assert kind is not None
     count, index = len(items), key.astype(np.int64)
     name = "string" if isinstance(items, str) else "tuple" if isinstance(items, tuple) else "list"
     is_outside = (index < -count) | (index >= count)
     raise_where(is_outside, IndexError(f"{name} index out of range"))
     at = np.clip(np.where(index < 0, index + count, index), 0, count - 1)
+    return taken(items, at)
+
+
+def taken(items: Sequence[Any], at: Any) -> Any:
+    """``items[at]``, a place that there is."""
+    trace, kind, count = current(), None, len(items)
+    for item in items:
+        kind = joined(kind, kind_of(item))
+    assert kind is not None
     rows = [tree.flatten(fitted(kind, plain_of(item)))[0] for item in items]
     leaves = []
     for leaf, parts in zip(kind.leaves, zip(*rows)):
@@ -87,4 +93,4 @@ def picked(items: Sequence[Any], key: Tracer) -> Any:
                 freeze(part._cell)
         leaves.append(_load(Tracer(whole, trace), at, leaf))
     found = tree.unflatten(kind.structure, leaves)
-    return found if tree.is_single(kind.structure) else guarded(found, Growing())
+    return found if tree.is_single(kind.structure) else seen(guarded(found, Growing()))

@@ -248,7 +248,7 @@ class _Round:
         for n, (leaves, structure) in lists.items():
             start, value = self.start[n], tree.unflatten(structure, leaves)
             is_unsure = type(start) is Perhaps
-            self.start[n] = Perhaps(value, start.is_bound, start.or_none) if is_unsure else value
+            self.start[n] = start._mlc_with(value) if is_unsure else value
         self.begun += contents({n: self.start[n] for n in lists if n in self.holders})
 
     def lengths(self) -> dict[int, Any]:

@@ -143,7 +143,7 @@ class Table(Tabled):
         if type(key) is Perhaps:
             from .logic import and_
 
-            return and_(key.is_bound, lambda: self.has(key.value))
+            return and_(key._mlc_bound, lambda: self.has(key._mlc_value))
         return False if key is None else as_python(self.find(key)[1] >= 0)
 
     def find(self, key: Any) -> tuple[Any, Any]:
@@ -308,7 +308,7 @@ def is_numeric(key: Any) -> bool:
     if type(key) is tuple:
         return bool(key) and all(map(is_numeric, key))
     if type(key) is Perhaps:
-        return is_numeric(key.value)
+        return is_numeric(key._mlc_value)
     if isinstance(key, _NUMBERS) or is_constant(key) or type(key) is Chosen:
         return True
     return isinstance(key, Tracer) and not key.shape
@@ -326,7 +326,7 @@ def is_chosen(key: Any) -> bool:
     if type(key) is tuple:
         return any(map(is_chosen, key))
     if type(key) is Perhaps:
-        return is_chosen((key.is_bound, key.value))
+        return is_chosen((key._mlc_bound, key._mlc_value))
     return is_traced(key._number if type(key) is Chosen else key)
 
 
@@ -341,7 +341,7 @@ def plain_key(key: Any) -> Any:
             "and tuples of them: use a number that stands for none, -1"
         )
     if type(key) is Perhaps:
-        return plain_key(key.certain())
+        return plain_key(key._mlc_certain())
     if is_constant(key):
         return coded(key)
     found = known(key)

@@ -19,5 +19,5 @@ def truth(value: Any) -> Any:
     if type(value) is Perhaps:
         from .logic import and_, not_
 
-        return and_(value.is_bound, lambda: not_(not_(value.value)))
+        return and_(value._mlc_bound, lambda: not_(not_(value._mlc_value)))
     return mark_weak(copied_number(value.length() > 0)) if is_arrays(value) else value

@@ -35,7 +35,7 @@ def sure(read: Callable[[], Any], name: str, is_free: bool) -> Any:
     found = held_by(read, name, is_free)
     if type(found) is not Perhaps:
         return found
-    return found.value if found.or_none else certain(found, name, is_free)
+    return found._mlc_value if found._mlc_or_none else certain(found, name, is_free)
 
 
 def trusted(read: Callable[[], Any], name: str, is_free: bool) -> Any:
@@ -61,26 +61,26 @@ def held_by(read: Callable[[], Any], name: str, is_free: bool) -> Any:
 def certain(held: Perhaps, name: str, is_free: bool) -> Any:
     """The value, where the run raises an error if there is none."""
     trace, error = current(), _error(name, is_free)
-    if held.or_none:
+    if held._mlc_or_none:
         return _something(held, name)
     if is_tried():
-        chosen = None if is_inside_loop() else trace.room(lambda: held.is_bound)
+        chosen = None if is_inside_loop() else trace.room(lambda: held._mlc_bound)
         if chosen is None:
             raise NotNative(caught(error))
         if not chosen:
             raise error
-        return held.value
+        return held._mlc_value
     where = user_location()
-    note((type(error), str(error), where), error, np.logical_not(held.is_bound))
-    return held.value
+    note((type(error), str(error), where), error, np.logical_not(held._mlc_bound))
+    return held._mlc_value
 
 
 def _something(held: Perhaps, name: str) -> Any:
     """The value or None, as the data choose; inside native code the value, and the run raises an
     error if it is None."""
-    chosen = None if is_inside_loop() else current().room(lambda: held.is_bound)
+    chosen = None if is_inside_loop() else current().room(lambda: held._mlc_bound)
     if chosen is not None:
-        return held.value if chosen else None
+        return held._mlc_value if chosen else None
     if is_around_loops():
         raise NotNative(f"{name} is a value or None, as the data choose: code for each")
     where = user_location()
@@ -91,14 +91,14 @@ def _something(held: Perhaps, name: str) -> Any:
     )
     if is_tried():
         raise NotNative(str(error))
-    note((type(error), str(error), where), error, np.logical_not(held.is_bound))
-    return held.value
+    note((type(error), str(error), where), error, np.logical_not(held._mlc_bound))
+    return held._mlc_value
 
 
 def is_none(read: Callable[[], Any]) -> Any:
     """``x is None`` of the variable that ``read()`` reads, a traced bool where data decide."""
     held = read()
-    return not_(held.is_bound) if is_or_none(held) else held is None
+    return not_(held._mlc_bound) if is_or_none(held) else held is None
 
 
 def equal_or_none(left: Callable[[], Any], right: Callable[[], Any], name: str) -> Any:

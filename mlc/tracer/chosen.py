@@ -42,6 +42,22 @@ class Choices:
             self.values.append(value)
         return self.numbers[value]
 
+    def has(self, value: Any) -> bool:
+        """Whether ``value`` may be one of them."""
+        return is_constant(value)
+
+    def text(self) -> str:
+        """What they are, for messages."""
+        return f"one of {', '.join(map(repr, self.values))}"
+
+    def is_something(self, chosen: Chosen) -> Any:
+        """``bool(chosen)``, traced: texts may be empty."""
+        return chosen != ""
+
+    def attribute(self, chosen: Chosen, name: str) -> Any:
+        """What the attribute ``name`` of ``chosen`` is."""
+        return getattr(chosen.constant(), name)
+
 
 class Chosen:
     """The constant with a number that data choose, an int or a traced one, among ``choices``."""
@@ -71,13 +87,13 @@ class Chosen:
         return self._choices.values[int(number)]
 
     def is_something(self) -> Any:
-        """``bool(self)``, traced: texts may be empty."""
-        return self != ""
+        """``bool(self)``, traced."""
+        return self._choices.is_something(self)
 
     def __eq__(self, other: object) -> Any:
-        if is_constant(other):
+        if self._choices.has(other):
             number: Any = self._choices.number_of(other)
-        elif isinstance(other, Chosen):
+        elif isinstance(other, Chosen) and other._choices is self._choices:
             number = other._number
         else:
             return False
@@ -100,12 +116,18 @@ class Chosen:
         return format(self.constant(), spec)
 
     def __repr__(self) -> str:
-        return f"one of {', '.join(map(repr, self._choices.values))}, as the data choose"
+        return f"{self._choices.text()}, as the data choose"
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        return getattr(self.constant(), name)
+        return self._choices.attribute(self, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in self.__slots__:
+            object.__setattr__(self, name, value)
+        else:
+            setattr(self.constant(), name, value)
 
     # fmt: off
     def __bool__(self) -> bool: return bool(self.constant())
@@ -130,14 +152,25 @@ def is_constant(value: Any) -> bool:
 
 
 def holds_constant(value: Any) -> bool:
-    """Whether ``value`` is such a constant, or a tuple that holds one."""
-    return any(map(holds_constant, value)) if type(value) is tuple else is_constant(value)
+    """Whether ``value`` is such a constant, an object that data may choose, or a tuple that holds
+    one."""
+    if type(value) is tuple:
+        return any(map(holds_constant, value))
+    return is_constant(value) or group_of(value) is not None
+
+
+def group_of(value: Any) -> Any:
+    """Those among which data may choose ``value``, an object; None of what they do not."""
+    groups: Any = getattr(CURRENT.get(), "groups", None)
+    return groups.get(id(value)) if groups else None
 
 
 def coded(value: Any) -> Any:
     """``value`` with its constants, also those in tuples, as ones that data may choose."""
     if type(value) is tuple:
         return tuple(map(coded, value)) if holds_constant(value) else value
+    if (group := group_of(value)) is not None:
+        return Chosen(group.number_of(value), group)
     if not is_constant(value):
         return value
     trace: Any = CURRENT.get()

@@ -46,6 +46,7 @@ class FunctionTrace:
         "failure",
         "findings",
         "finished",
+        "groups",
         "hurried",
         "inputs",
         "kept_lists",
@@ -89,6 +90,7 @@ class FunctionTrace:
         self.wholes: dict[Tensor, Tensor] = {}  # of what first rows of open length are
         self.shown: dict[str, Tensor] = {}  # texts that stand for traced values
         self.choices: Any = None  # see `mlc.tracer.chosen`
+        self.groups: dict[int, Any] = {}  # objects that data may choose, by their id
         # Where traced numbers were looked up in dicts: gives trees keys that are known.
         self.keyed: Callable[[Any], Any] | None = None
 

@@ -154,6 +154,30 @@ def board(moves: Any) -> Any:
     return cells
 
 
+def has(value: Any) -> bool:
+    return value is not None
+
+
+def back(before: Any, node: Any) -> Any:
+    while node is not None:
+        yield node
+        node = before[node]
+
+
+def in_functions_as_they_are(near: Any) -> Any:
+    parent, _ = predecessors(near)
+    ordered = sorted(range(len(near)), key=lambda v: (parent[v] is None, v))
+    return list(back(parent, 8)), [has(p) for p in parent], ordered
+
+
+def truths(labels: Any) -> Any:
+    last, total = [None] * 6, 0
+    for i, v in enumerate(labels):
+        total += (last[v] or 7) + (1 if last[v] else 2)
+        last[v] = i
+    return total
+
+
 def is_same(a: Any, b: Any) -> bool:
     if isinstance(a, (list, tuple)):
         return type(a) is type(b) and len(a) == len(b) and all(map(is_same, a, b))
@@ -175,6 +199,8 @@ def is_same(a: Any, b: Any) -> bool:
         (linked, (LABELS,)),
         (taken_out, (LABELS,)),
         (board, (LABELS,)),
+        (in_functions_as_they_are, (NEAR,)),
+        (truths, (LABELS,)),
     ],
 )
 def test_items_are_none_at_times(function: Any, args: Any) -> None:
