@@ -23,6 +23,7 @@ from ..ir.program import (
 )
 from ..ir.rewrite import loads_of, variables_of
 from ..records import replace
+from ..schedules.step import rebuild
 from .simplify_program import substitute_all
 
 MOST = 2  # folds of one loop: their sums share the registers
@@ -31,33 +32,25 @@ MOST = 2  # folds of one loop: their sums share the registers
 def join_folds(program: Program) -> Program:
     """``for i: s += x[i] * m[i]``, ``for i: n += m[i]`` -> ``for i: s += x[i] * m[i]; n += m[i]``
     where both read the same memory, which is read once then."""
-    body = _rewritten(program.body)
+    body = rebuild(program.body, _neighbours)
     return program if body is program.body else program.with_body(body)
 
 
-def _rewritten(stmt: Stmt) -> Stmt:
-    match stmt:
-        case For() | While() | Allocate():
-            body = _rewritten(stmt.body)
-            return stmt if body is stmt.body else replace(stmt, body=body)
-        case If(condition=test, then=then, otherwise=other):
-            first = _rewritten(then)
-            second = None if other is None else _rewritten(other)
-            return stmt if first is then and second is other else If(test, first, second)
-        case Seq(stmts=stmts):
-            made: list[Stmt] = []
+def _neighbours(stmt: Stmt) -> Stmt | None:
+    """Statements in a row, with folds among them that were neighbours as one."""
+    if not isinstance(stmt, Seq):
+        return None
+    made: list[Stmt] = []
+    joined = 1
+    for part in (rebuild(s, _neighbours) for s in stmt.stmts):
+        both = _joined(made[-1], part) if made and joined < MOST else None
+        if both is None:
+            made.append(part)
             joined = 1
-            for part in map(_rewritten, stmts):
-                both = _joined(made[-1], part) if made and joined < MOST else None
-                if both is None:
-                    made.append(part)
-                    joined = 1
-                else:
-                    made[-1] = both
-                    joined += 1
-            return stmt if all(a is b for a, b in zip(made, stmts)) else seq(*made)
-        case _:
-            return stmt
+        else:
+            made[-1] = both
+            joined += 1
+    return stmt if all(a is b for a, b in zip(made, stmt.stmts)) else seq(*made)
 
 
 def _joined(one: Stmt, other: Stmt) -> Stmt | None:

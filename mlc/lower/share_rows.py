@@ -15,17 +15,16 @@ from ..ir.program import (
     If,
     LoopKind,
     Program,
-    Seq,
     Stmt,
     Store,
     While,
     children_of,
     expressions_of,
-    seq,
     walk,
 )
 from ..ir.rewrite import loads_of, variables_of
 from ..records import replace
+from ..schedules.step import rebuild
 
 LEAST_POINTS = 1 << 16  # that all iterations together compute, where threads help
 A_TASK = 1 << 14  # of one task
@@ -40,32 +39,19 @@ def share_rows(program: Program) -> Program:
     """
     if {"refusals", "checked"} & program.attrs.keys():
         return program
-    body = _rewritten(program.body)
+    body = rebuild(program.body, _shared)
     return program if body is program.body else program.with_body(body)
 
 
-def _rewritten(stmt: Stmt) -> Stmt:
-    match stmt:
-        case For(kind=LoopKind.SERIAL):
-            points = _points(stmt)
-            if points >= LEAST_POINTS and _are_apart(stmt):
-                grain = -(-A_TASK * stmt.extent // points)
-                hints = (*stmt.annotations, ("grain", grain)) if grain > 1 else stmt.annotations
-                return replace(stmt, kind=LoopKind.PARALLEL, annotations=hints)
-            body = _rewritten(stmt.body)
-            return stmt if body is stmt.body else replace(stmt, body=body)
-        case While() | Allocate():
-            body = _rewritten(stmt.body)
-            return stmt if body is stmt.body else replace(stmt, body=body)
-        case Seq(stmts=stmts):
-            parts = [_rewritten(s) for s in stmts]
-            return stmt if all(a is b for a, b in zip(parts, stmts)) else seq(*parts)
-        case If(condition=test, then=then, otherwise=other):
-            first = _rewritten(then)
-            second = None if other is None else _rewritten(other)
-            return stmt if first is then and second is other else If(test, first, second)
-        case _:
-            return stmt
+def _shared(stmt: Stmt) -> Stmt | None:
+    if not isinstance(stmt, For) or stmt.kind is not LoopKind.SERIAL:
+        return None
+    points = _points(stmt)
+    if points < LEAST_POINTS or not _are_apart(stmt):
+        return None
+    grain = -(-A_TASK * stmt.extent // points)
+    hints = (*stmt.annotations, ("grain", grain)) if grain > 1 else stmt.annotations
+    return replace(stmt, kind=LoopKind.PARALLEL, annotations=hints)
 
 
 def _points(stmt: Stmt) -> int:

@@ -36,6 +36,7 @@ from ..ir.program import (
 )
 from ..ir.rewrite import loads_of, substitute, variables_of
 from ..records import dataclass, replace
+from ..schedules.step import rebuild
 from .replace_buffers import Place, replace_buffers
 
 if TYPE_CHECKING:
@@ -52,30 +53,15 @@ def in_strips(program: Program, machine: Machine) -> Program:
     """``for k: for i: x[i] = f(x[i], k)`` -> ``for s: for k: for i in strip(s): ...`` wherever the
     loop over ``k`` touches more than the nearest cache holds."""
     may_share = not ({"refusals", "checked"} & program.attrs.keys())
-    body = _rewritten(program.body, machine, may_share)
+
+    def change(stmt: Stmt) -> Stmt | None:
+        match stmt:
+            case For(kind=LoopKind.SERIAL) | While():
+                return _over_strips(stmt, machine, may_share)
+        return None
+
+    body = rebuild(program.body, change)
     return program if body is program.body else program.with_body(body)
-
-
-def _rewritten(stmt: Stmt, machine: Machine, may_share: bool) -> Stmt:
-    match stmt:
-        case For(kind=LoopKind.SERIAL) | While():
-            made = _over_strips(stmt, machine, may_share)
-            if made is not None:
-                return made
-            body = _rewritten(stmt.body, machine, may_share)
-            return stmt if body is stmt.body else replace(stmt, body=body)
-        case Allocate():
-            body = _rewritten(stmt.body, machine, may_share)
-            return stmt if body is stmt.body else replace(stmt, body=body)
-        case Seq(stmts=stmts):
-            parts = [_rewritten(s, machine, may_share) for s in stmts]
-            return stmt if all(a is b for a, b in zip(parts, stmts)) else seq(*parts)
-        case If(condition=test, then=then, otherwise=other):
-            first = _rewritten(then, machine, may_share)
-            second = None if other is None else _rewritten(other, machine, may_share)
-            return stmt if first is then and second is other else If(test, first, second)
-        case _:
-            return stmt
 
 
 @dataclass(frozen=True, eq=False)
