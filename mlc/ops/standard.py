@@ -119,7 +119,7 @@ def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
 
 @implements(np.linalg.matrix_power)
 def matrix_power(a: Any, n: int) -> Any:
-    """np.linalg.matrix_power for n >= 0, by repeated squaring."""
+    """np.linalg.matrix_power, by repeated squaring; the products in NumPy's order."""
     shape = shape_of(a)
     if len(shape) < 2 or shape[-1] != shape[-2]:
         raise ShapeError(f"np.linalg.matrix_power: expected square matrices, got shape {shape}")
@@ -130,6 +130,8 @@ def matrix_power(a: Any, n: int) -> Any:
     if n == 0:
         one = eye(shape[-1], dtype=dtype_of(a))
         return arithmetic.add(one, filled(0, shape=shape, dtype=dtype_of(a)))
+    if n == 3:  # the other way round infinities would become others
+        return contract.matmul(contract.matmul(a, a), a)
     power, result = a, None
     while n:
         if n % 2:

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import UnsupportedError
+from ..errors import MlcError, UnsupportedError
+from ..ops.einsum import with_subscripts
 from ..ops.op import leaves_of
 from ..te.extent import is_open
+from .contracted_order import contracted
 
 if TYPE_CHECKING:
     from .tracer import Tracer
@@ -156,8 +158,10 @@ def settle_order(function: Any, result: Any, inputs: Sequence[Any]) -> None:
                 part._cell.strides = _dense(part.shape, len(result))
         return
     given = [v for v in leaves_of(list(inputs)) if _is_traced(v) and v.ndim > 1]
-    if all(map(_is_plain, given)) and all(order_of(v) is None for v in _arrays(inputs)):
-        order: Order = UNKNOWN if function in _TRANSPOSED else None
+    if function is np.einsum:
+        order: Order = _contracted(result, inputs) if np.ndim(result) > 1 else None
+    elif all(map(_is_plain, given)) and all(order_of(v) is None for v in _arrays(inputs)):
+        order = UNKNOWN if function in _TRANSPOSED else None
     elif function in _LIKE_UFUNCS:
         arrays = [v for v in inputs if _is_traced(v) or isinstance(v, np.ndarray)]
         for part in leaves_of([result]):
@@ -185,6 +189,25 @@ def settle_order(function: Any, result: Any, inputs: Sequence[Any]) -> None:
         for part in whole._parts if _is_complex(whole) else (whole,):
             if _is_traced(part) and not any(part is v for v in given):
                 set_order(part, order if part.ndim > 1 else None)
+
+
+def _contracted(result: Any, inputs: Sequence[Any]) -> Order:
+    """The order of what np.einsum has made; not known with options, and where several operands give
+    another one than C's, in which products are not made here."""
+    try:
+        text, *operands = with_subscripts(tuple(inputs))
+    except MlcError:
+        return UNKNOWN
+    if len(operands) != text.count(",") + 1 or any(is_open(np.shape(v)) for v in operands):
+        return UNKNOWN
+    parts = [v._parts[0] if _is_complex(v) else v for v in operands]
+    blanks = [layout(v) if _is_traced(v) else np.asarray(v) for v in parts]
+    known = [blank for blank in blanks if blank is not None]
+    made = contracted(text, known) if len(known) == len(blanks) else None
+    if made is None or made.shape != np.shape(result):
+        return UNKNOWN
+    found = order_of(made)
+    return found if found is None or len(operands) == 1 else UNKNOWN
 
 
 def _new_axis(function: Any, result: Any, inputs: Sequence[Any]) -> int | None:

@@ -162,3 +162,11 @@ def test_norms_of_complex_numbers_square_both_parts():
     check_against_numpy(lambda z: (np.linalg.norm(z, axis=1), np.linalg.norm(z[1])), z)
     check_against_numpy(lambda z: np.linalg.norm(z[1:], "fro", axis=(0, 1), keepdims=True), z)
     check_against_numpy(lambda z: np.linalg.norm(z, 1, axis=0), z[:, 1:])
+
+
+@pytest.mark.parametrize("power", [3, -3])
+def test_powers_multiply_in_numpys_order(power: int) -> None:
+    def program(x):
+        return np.linalg.matrix_power(x, power)
+
+    check_against_numpy(program, np.array([[-np.inf, 1.0], [2.0, 0.125]]))

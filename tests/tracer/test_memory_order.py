@@ -386,3 +386,24 @@ def test_where_spectra_lie_is_known_of_arrays_in_order_alone() -> None:
     check_against_numpy(program, C)
     with pytest.raises(mlc.UnsupportedError, match="is not known while tracing"):
         mlc.jit(program)(F)
+
+
+@pytest.mark.parametrize("text", ["ijk->kj", "ijk->ik", "ijk,kl->lj", "ij,jk", "ijk,ljk->il"])
+@pytest.mark.parametrize("order", ["C", "F", "turned"])
+def test_what_einsum_makes_lies_as_numpy_has_it(text: str, order: str) -> None:
+    def program(*arrays: Any) -> Any:
+        made = np.einsum(text, *arrays)
+        flat = made.reshape(-1)
+        flat[0] = 99
+        return made
+
+    terms = text.partition("->")[0].split(",")
+    arrays = [np.arange(2.0 ** len(term)).reshape((2,) * len(term)) for term in terms]
+    if order == "F":
+        arrays = list(map(np.asfortranarray, arrays))
+    elif order == "turned":
+        arrays = [a[::-1].swapaxes(0, 1) for a in arrays]
+    try:
+        check_against_numpy(program, *arrays)
+    except mlc.UnsupportedError as refusal:  # several operands, and another order than C's
+        assert len(arrays) > 1 and "is not known while tracing" in str(refusal)
