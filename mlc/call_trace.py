@@ -4,6 +4,7 @@ first way to it leads nowhere."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from types import FunctionType, MethodType
 from typing import Any
 
@@ -31,6 +32,9 @@ from .tracer.sizes import CountFailedError
 from .tracer.trace import FAILING, PLAIN, noting_errors
 from .tracer.traced import Traced
 
+# Whether methods of what plain code makes of its arguments are looked at one by one.
+_METHODS_MATTER: ContextVar[bool] = ContextVar("whether methods matter", default=False)
+
 
 def trace_of_call(
     jitted: Any, signature: Any, args: tuple[Any, ...], kwargs: dict[str, Any],
@@ -47,14 +51,14 @@ def trace_of_call(
     def again(sizes: tuple[int, ...] | None) -> tuple[Traced, Captures]:
         return trace_of_call(jitted, signature, args, kwargs, statics, sizes)
 
-    keys, parameters = signature[0], jitted._parameters
+    keys, parameters, of_arrays = signature[0], jitted._parameters, False
     called = parameters.names_of(args, kwargs)
     captures = Captures(jitted._function, *statics, names=called)
     schedule = getattr(jitted._function, "__mlc_schedule__", None)
     function = jitted._function
     rooms = rooms_of(sizes, lambda: parameters.keys(args, kwargs)[1], jitted._target)
     if schedule is None:
-        of_arrays = are_arrays((*args, *kwargs.values()))
+        of_arrays = are_arrays((*args, *kwargs.values())) and not _METHODS_MATTER.get()
         function = noting_attributes(native_form(function, True, of_arrays), captures)
         if FAILING.get():
             from .control.raised import ending
@@ -80,12 +84,28 @@ def trace_of_call(
         with noting_errors():
             return again(None if rooms is None else rooms.sizes)
     except (Exception, *WANTED) as error:
+        if of_arrays and _is_of_numpy(error) and _rests_on_methods(jitted._function):
+            token = _METHODS_MATTER.set(True)
+            try:
+                return again(None if rooms is None else rooms.sizes)
+            finally:
+                _METHODS_MATTER.reset(token)
         if isinstance(error, OutsideArrayError):  # modules may have been imported on the way
             now = Captures(jitted._function, *statics, names=called)
             if len(now.spaces) > len(captures.spaces):
                 return again(None if rooms is None else rooms.sizes)
         return traced_again(error, None if rooms is None else rooms.sizes, again)
     return traced, captures
+
+
+def _is_of_numpy(error: BaseException) -> bool:
+    """Whether ``error`` may come of a method of NumPy's that was given traced arrays."""
+    return type(error) is TypeError or isinstance(error, UnsupportedError)
+
+
+def _rests_on_methods(function: Any) -> bool:
+    """Whether ``function`` is plain if all that it has is traced arrays and numbers."""
+    return is_plain(function, of_arrays=True) and not is_plain(function)
 
 
 def with_less_traced(

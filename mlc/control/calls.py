@@ -17,7 +17,7 @@ import numpy as np
 
 from ..errors import UnsupportedError
 from ..ops.moving import is_inside_loop
-from ..ops.op import CURRENT
+from ..ops.op import CURRENT, leaves_of
 from ..te.extent import Extent
 from ..tracer.chosen import constant_of
 from ..tracer.complex.calls import truth
@@ -192,8 +192,8 @@ def _method(function: Any) -> Any:
     owner = getattr(function, "__self__", None)
     if isinstance(owner, (set, frozenset, dict)) and CURRENT.get() is not None:
         return of_plain(function)
-    if isinstance(owner, np.generic) and CURRENT.get() is not None:
-        return _of_scalar(owner, function)
+    if isinstance(owner, (np.generic, np.ndarray)) and CURRENT.get() is not None:
+        return _of_known(owner, function)
     if not isinstance(owner, list) or function.__name__ != "sort":
         return function
 
@@ -203,11 +203,11 @@ def _method(function: Any) -> Any:
     return sort
 
 
-def _of_scalar(owner: np.generic, function: Any) -> Callable[..., Any]:
-    """A method of a NumPy scalar, which may be given traced arrays: ``s.take(places, out=x)``."""
+def _of_known(owner: np.generic | np.ndarray[Any, Any], function: Any) -> Callable[..., Any]:
+    """A method of what NumPy holds, which may be given traced arrays: ``s.take(places, out=x)``."""
 
     def run(*args: Any, **kwargs: Any) -> Any:
-        if any(isinstance(leaf, Tracer) for leaf in (*args, *kwargs.values())):
+        if any(isinstance(v, (Tracer, Complex)) for v in leaves_of([*args, *kwargs.values()])):
             return getattr(held(owner), function.__name__)(*args, **kwargs)
         return function(*args, **kwargs)
 

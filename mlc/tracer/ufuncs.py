@@ -21,6 +21,7 @@ from .rooms import as_mask, check_places, check_room, computed_for
 from .shapeless import strong
 from .writing import as_operand, write_result
 
+_CLIP: Any = np._core.umath.clip  # type: ignore[attr-defined]
 _ABSENT: Any = getattr(np, "_NoValue", object())
 _DEFAULT_UFUNC_OPTIONS = {
     "where": True, "casting": "same_kind", "order": "K", "subok": True, "dtype": None,
@@ -40,6 +41,8 @@ def call_ufunc(
     """``getattr(ufunc, method)(*inputs, **kwargs)``, by what stands for the ufunc."""
     if method == "reduce" and isinstance(inputs[0], np.ndarray) and kwargs.get("out") is not None:
         _refuse_unfinished(sys._getframe(2))
+    if ufunc is _CLIP:  # which x.clip(...) of a NumPy array calls
+        return call_function(np.clip, inputs, kwargs)
     if is_complex_call(inputs, kwargs):
         load_operators()
         from .complex.elementwise import call_complex_ufunc

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
 import mlc
+from mlc.testing import check_against_numpy
 
 X = np.arange(4, dtype=np.float32)
 
@@ -93,6 +95,56 @@ def test_methods_of_scalars_write_to_traced_arrays() -> None:
         return place + x
 
     np.testing.assert_array_equal(mlc.jit(function)(1.0), function(1.0))
+
+
+ROWS = np.arange(6.0).reshape(2, 3)
+METHODS: dict[str, tuple[Callable[..., Any], tuple[int, ...]]] = {
+    "round": (lambda a, out: a.round(1, out=out), (2, 3)),
+    "round by place": (lambda a, out: a.round(1, out), (2, 3)),
+    "sum": (lambda a, out: a.sum(out=out), ()),
+    "clip": (lambda a, out: a.clip(1, 2, out=out), (2, 3)),
+    "take": (lambda a, out: a.take([0, 1], out=out), (2,)),
+    "cumsum": (lambda a, out: a.cumsum(out=out), (6,)),
+    "cumprod": (lambda a, out: a.cumprod(out=out), (6,)),
+    "compress": (lambda a, out: a.compress([True, False, True], out=out), (2,)),
+    "dot": (lambda a, out: a.dot(2.0, out=out), (2, 3)),
+    "operand": (lambda a, out: a.dot(out), (3,)),
+    "limits": (lambda a, out: a.clip(out[0], out[1]), (2, 3)),
+    "items": (lambda a, out: a.take(out > 5), (2,)),
+}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_methods_of_arrays_from_outside_take_traced_ones(method: str) -> None:
+    call, shape = METHODS[method]
+
+    def function(x: Any) -> Any:
+        out = np.zeros(shape) + x
+        found = call(ROWS, out)
+        return found, out
+
+    check_against_numpy(function, 3.5)
+
+
+def test_methods_of_scalars_in_plain_code_write_to_traced_arrays() -> None:
+    def rounded(x: Any) -> Any:
+        number = np.count_nonzero(np.zeros(3)) + x.shape[0] * np.sum(np.full(1, 1.25))
+        place, other = np.copy(x[0]), np.copy(x[1])
+        number.round(1, out=place)
+        number.mean(out=other)
+        return place, other, number.take(np.argmin(x))
+
+    assert rounded(np.ones(3))[0] == 3.8
+    check_against_numpy(rounded, np.ones(3))
+
+
+def test_parts_of_arrays_from_outside_are_not_written_to() -> None:
+    def fill(x: Any) -> Any:
+        ROWS[0].fill(x)
+        return x
+
+    with pytest.raises(mlc.UnsupportedError, match="its owner would not see"):
+        mlc.jit(fill)(1.0)
 
 
 def test_places_in_what_has_no_axes_are_an_array() -> None:
