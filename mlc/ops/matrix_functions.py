@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 
 from ..dtypes import float64
@@ -30,7 +31,7 @@ _NOT_GIVEN: Any = np._NoValue  # type: ignore[attr-defined]
 
 def _epsilon(a: Any) -> float:
     dtype = dtype_of(a)
-    return float(np.finfo(dtype.numpy if dtype.is_float else np.float64).eps)
+    return float(ml_dtypes.finfo(dtype.numpy if dtype.is_float else np.float64).eps)
 
 
 @implements(np.linalg.pinv)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -170,3 +171,9 @@ def test_powers_multiply_in_numpys_order(power: int) -> None:
         return np.linalg.matrix_power(x, power)
 
     check_against_numpy(program, np.array([[-np.inf, 1.0], [2.0, 0.125]]))
+
+
+def test_pseudo_inverses_of_bfloat16_are_refused_in_a_sentence() -> None:
+    x = np.ones((3, 2), ml_dtypes.bfloat16)
+    with pytest.raises(ArgumentError, match="bfloat16 is not supported"):
+        mlc.jit(lambda x: np.linalg.pinv(x).shape[0] + x)(x)
