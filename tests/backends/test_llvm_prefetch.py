@@ -174,3 +174,24 @@ def test_far_memory_waits_in_a_large_second_cache(rows: int, way: str) -> None:
     waits = l2 >= 2 << 20 and x.nbytes > 8 * l2 and (way != "abs" or "vmovnt" in text)
     assert ("prefetcht1" in text) == (waits and looks)
     assert ("prefetcht0" in text) == (x.nbytes > near and not waits and looks)
+
+
+@T.program
+def stencil(A: T.Buffer((66, 66)), B: T.Buffer((64, 64))) -> None:
+    for i, j in T.grid(64, 64):
+        with T.block("B"):
+            vi, vj = T.remap("SS", [i, j])
+            B[vi, vj] = A[vi, vj + 1] + A[vi + 1, vj] + A[vi + 1, vj + 2] + A[vi + 2, vj + 1]
+
+
+def test_the_last_row_of_a_stencil_is_asked_for_alone() -> None:
+    s = Schedule(stencil)
+    _, j = s.loops("B")
+    step, lanes = s.split(j, [None, 32])
+    s.vectorize(lanes)
+    s.prefetch("B", "A", step, 2)
+    assert len(asked(s)) == 2 * 4
+    s.prefetch("B", "A", step, 2, last=True)
+    assert len(asked(s)) == 2
+    with pytest.raises(ScheduleError, match="the last row is asked for alone"):
+        s.prefetch("B", "A", step, 2, in_order=True, last=True)

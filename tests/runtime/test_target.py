@@ -74,6 +74,7 @@ def test_only_some_processors_shuffle_beside_multiply_adds():
     assert not intel(V4).shuffles_apart
     assert not x86_target({**amd, "flags": V3}).shuffles_apart, "a vector is one multiply-add"
     assert x86_target(amd).looks_ahead and not intel(V4).looks_ahead
+    assert x86_target(amd).shares_lines and not intel(V4).shares_lines
 
 
 def test_lines_of_two_vectors_may_pass_the_caches():

@@ -258,6 +258,25 @@ def test_rows_that_are_read_side_by_side_are_asked_for_early_each(monkeypatch, s
     assert not any("prefetch" in dict(s.annotations) for s in loops)  # rows, but no neighbours
 
 
+@pytest.mark.parametrize(
+    ("rows", "columns", "count"), [(1024, 1024, 1), (512, 512, 1), (99, 99, 0)]
+)
+def test_a_stencil_asks_for_its_last_row_a_page_ahead(rows: int, columns: int, count: int) -> None:
+    x = te.placeholder((rows, columns), "float32", "x")
+    y = te.compute(
+        (rows - 2, columns - 2),
+        lambda i, j: (
+            x[i + 1, j + 1] + x[i, j + 1] + x[i + 2, j + 1] + x[i + 1, j] + x[i + 1, j + 2]
+        ),
+    )
+    for seen in (True, False):
+        machine = Machine(looks_ahead=seen)
+        program = default_schedule("s", [Nest((y,), y.op)], 0, [x], [y], machine).program
+        loops = [s for s in walk(program.body) if isinstance(s, For)]
+        found = [hint for s in loops for hint in dict(s.annotations).get("prefetch", ())]
+        assert found == [("compute", "x", 4096 // (4 * 64), 0, 1, "last")] * (count if seen else 0)
+
+
 @pytest.mark.parametrize(("columns", "rows"), [(256, 8), (512, 4), (1024, 4)])
 def test_short_rows_that_are_multiplied_go_by_eights(monkeypatch, columns: int, rows: int) -> None:
     monkeypatch.setattr(Target, "looks_ahead", property(lambda target: True))

@@ -132,6 +132,12 @@ def emit_load(e: Emitter, expr: Load) -> Value:
     safe = e.facts.in_bounds(buffer, indices)
     if not safe:
         e.check_bounds(buffer, indices)
+    elif e.overlaps and e.lanes:
+        from .overlaps import picked
+
+        found = picked(e, expr)
+        if found is not None:
+            return found
     where = address_of(e, buffer, indices)
     if safe and where.spread is None and 1 < where.step <= _NEAR and e.lanes > 2:
         from .gathers import are_whole, picked_of_whole

@@ -20,6 +20,7 @@ from .types import Value, constant, vector_constant
 if TYPE_CHECKING:
     from .beside import Beside, HandOn
     from .debug import Sites
+    from .overlaps import Overlaps
     from .registers import RegisterFile
 
 # Expressions deeper than this are evaluated from the leaves up, off Python's stack.
@@ -94,6 +95,7 @@ class Emitter(Builder):
         self.ends: dict[int, tuple[Any, str]] = {}  # of loops that data end: the loop, its end
         self.hand_on: HandOn | None = None  # takes what is compiled beside the rest of the kernel
         self.beside: Beside | None = None
+        self.overlaps: Overlaps = {}  # of the vectors that are written at the moment
         self.home: dict[str, int] = {}
         self._constants: dict[Expr, Value] = {}
         self._climbing = False

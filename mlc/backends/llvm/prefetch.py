@@ -28,8 +28,9 @@ def emit_prefetches(e: Emitter, loop: For) -> None:
     """Asks, at the begin of an iteration of ``loop``, for the lines that its hints name: those that
     it reads of a buffer some iterations later.
 
-    A hint with two more numbers, ``part`` and ``parts``, asks for one of so many equal shares, and
-    one that ends with True for as many lines, but as they lie in memory.
+    A hint with two more numbers, ``part`` and ``parts``, asks for one of so many equal shares; one
+    that ends with "in order" for as many lines, but as they lie in memory, one with "last" for
+    those of the last row.
 
     Addresses behind the end of a buffer do no harm. Left out are indices that depend on data or
     are no sums, what is in registers, and what each iteration allocates for itself.
@@ -38,8 +39,8 @@ def emit_prefetches(e: Emitter, loop: For) -> None:
         inner = {s.var: s.extent for s in walk(loop.body) if isinstance(s, For)}
         fresh = {b for s in walk(loop.body) if isinstance(s, Allocate) for b in s.buffers}
         asked: dict[tuple[str, int], Buffer] = {}
-        part, parts, *in_order = share or (0, 1)
-        chosen = _as_they_lie if in_order else _row_by_row
+        part, parts, *how = share or (0, 1)
+        chosen = {(): _row_by_row, ("in order",): _as_they_lie, ("last",): _last_row}[tuple(how)]
         for buffer, indices, offsets in chosen(loop.var, distance, inner, _reads(loop.body, name)):
             if buffer in e.registers or buffer in fresh:
                 continue
@@ -114,6 +115,23 @@ def _as_they_lie(
     count, line = len(_one_of_each_line(buffer, every)), _line(buffer)
     behind = var * (count * line - step) + step * distance
     yield buffer, (*indices[:-1], indices[-1] + behind), [n * line for n in range(count)]
+
+
+def _last_row(
+    var: Var, distance: int, inner: dict[Var, int], reads: list[Read]
+) -> Iterator[tuple[Buffer, tuple[Expr, ...], list[int]]]:
+    """What `_row_by_row` gives for what is read last, by no more than an iteration goes on."""
+    walks = [(walk[0], walk[1], read) for read in reads if (walk := _walk(var, inner, *read))]
+    last = max((begin for begin, _, _ in walks), default=0)
+    near = [(begin, read) for begin, step, read in walks if last - begin < step]
+    known: set[int] = set()
+    for begin, read in sorted(near, key=lambda each: each[0]):
+        for buffer, indices, offsets in _row_by_row(var, distance, inner, [read]):
+            lines = {(begin + o) // _line(buffer): o for o in reversed(offsets)}
+            new = [o for line, o in sorted(lines.items()) if line not in known]
+            known.update(lines)
+            if new:
+                yield buffer, indices, new
 
 
 def _line(buffer: Buffer) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ...dtypes import int64
@@ -39,8 +40,7 @@ def emit_stmt(e: Emitter, stmt: Stmt) -> None:
     """Write ``stmt`` at the current place."""
     match stmt:
         case Seq(stmts=stmts):
-            for part in stmts:
-                emit_stmt(e, part)
+            _seq(e, stmts)
         case For():
             _for(e, stmt)
         case While():
@@ -79,6 +79,34 @@ def emit_stmt(e: Emitter, stmt: Stmt) -> None:
             raise CompileError(f"LLVM code cannot be generated for a {type(stmt).__name__}")
 
 
+def _seq(e: Emitter, stmts: Sequence[Stmt]) -> None:
+    outer = e.overlaps
+    if e.lane is None and e.target.shares_lines and sum(map(_is_vector, stmts)) > 1:
+        from .overlaps import overlaps_in
+
+        e.overlaps = overlaps_in(e, stmts)
+    for part in stmts:
+        emit_stmt(e, part)
+    e.overlaps = outer
+
+
+def _is_vector(stmt: Stmt) -> bool:
+    return isinstance(stmt, For) and stmt.kind is LoopKind.VECTORIZED
+
+
+def _vectors(e: Emitter, loop: For) -> None:
+    if e.lane is not None:
+        raise CompileError("a vectorized loop stands inside another one")
+    outer = e.overlaps
+    if not outer and e.target.shares_lines:
+        from .overlaps import overlaps_in
+
+        e.overlaps = overlaps_in(e, (loop,))
+    e.lane, e.lanes, e.fixed[loop.var] = loop.var, loop.extent, loop.extent
+    emit_stmt(e, loop.body)
+    e.lane, e.lanes, e.overlaps = None, 0, outer
+
+
 def _evaluate(e: Emitter, call: Evaluate) -> None:
     """Calls, of which few programs have any."""
     from ...ir.call_names import is_gufunc, is_intrinsic
@@ -105,11 +133,7 @@ def _for(e: Emitter, loop: For) -> None:
             e.fixed[loop.var] = i
             emit_stmt(e, loop.body)
     elif loop.kind is LoopKind.VECTORIZED:
-        if e.lane is not None:
-            raise CompileError("a vectorized loop stands inside another one")
-        e.lane, e.lanes, e.fixed[loop.var] = loop.var, loop.extent, loop.extent
-        emit_stmt(e, loop.body)
-        e.lane, e.lanes = None, 0
+        _vectors(e, loop)
     elif e.lane is not None:
         raise CompileError("a loop inside a vectorized loop must be unrolled")
     elif loop.kind is LoopKind.PARALLEL and not e.in_parallel:

@@ -129,6 +129,12 @@ class Target:
         return self._is_wide_zen
 
     @property
+    def shares_lines(self) -> bool:
+        """Whether vectors that overlap in memory are better picked from those before and after
+        them than loaded: these are as long as a line, and picked beside what is computed."""
+        return self._is_wide_zen
+
+    @property
     def _is_wide_zen(self) -> bool:
         return self.vector_bits == 512 and self.tune_cpu.startswith("znver")
 

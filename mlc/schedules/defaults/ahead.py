@@ -37,7 +37,9 @@ from .machine import LARGE_L2, LINE_BYTES, Machine
 from .vectors import is_long
 
 AHEAD_BYTES = 8192
+PAGE_BYTES = 4096
 MOVING = (LoopKind.SERIAL, LoopKind.PARALLEL)
+NEAR = 16  # elements: columns of one row
 MOST_BYTES = 32 * LINE_BYTES  # what one iteration may ask for
 
 
@@ -56,6 +58,7 @@ class _Reader:
     meets: int = 0  # iterations that these would take one after the other, if their ends meet
     is_long: bool = False  # whether it computes long chains meanwhile, such as those of exp
     is_quick: bool = False  # whether it folds what it reads by one instruction, as a sum does
+    comes_back: bool = False  # whether all rows that it reads but one were read a step before
 
 
 def read_ahead(s: Schedule, machine: Machine) -> None:
@@ -65,7 +68,7 @@ def read_ahead(s: Schedule, machine: Machine) -> None:
     large = {
         b
         for b in s.program.params
-        if b not in written and b.scope is Scope.GLOBAL and _bytes(b) > machine.l2
+        if b not in written and b.scope is Scope.GLOBAL and _is_large(b, machine)
     }
     far = max(machine.past_bytes, machine.l2) if machine.looks_ahead else machine.l2
     readers: list[_Reader] = []
@@ -73,6 +76,11 @@ def read_ahead(s: Schedule, machine: Machine) -> None:
         for block in blocks_of(s.program.body):
             loops = loops_around(s.program, block.name)
             readers += [r for b in large if (r := _reader(block, loops, b)) is not None]
+    for reader in readers:
+        if reader.comes_back and machine.looks_ahead:
+            distance = max(PAGE_BYTES // reader.bytes, 1)
+            s.prefetch(reader.block, reader.buffer, reader.loop, distance, last=True)
+    readers = [r for r in readers if not r.comes_back and _bytes(r.buffer) > machine.l2]
     paced = {r.buffer for r in readers if _has_time(r, machine)}
     readers = [r for r in readers if r.buffer in paced or _bytes(r.buffer) > far]
     for buffer in dict.fromkeys(r.buffer for r in readers):
@@ -80,6 +88,11 @@ def read_ahead(s: Schedule, machine: Machine) -> None:
         together = all(r.side == 1 for r in own)
         for group in [own] if together else [[r] for r in own]:
             _ask_early(s, group, machine)
+
+
+def _is_large(buffer: Buffer, machine: Machine) -> bool:
+    """Whether the second cache does not hold ``buffer`` and a result of its size."""
+    return 2 * _bytes(buffer) > machine.l2
 
 
 def _bytes(buffer: Buffer) -> int:
@@ -131,9 +144,13 @@ def _reader(block: Block, loops: list[For], buffer: Buffer) -> _Reader | None:
     if not found or found[0] is None or any(f is None or f[0] != found[0][0] for f in found):
         return None
     steps, _ = found[0]
-    apart = {b[1] - a[1] for a, b in pairwise(f for f in found if f is not None)}
+    begins = [f[1] for f in found if f is not None]
     moving = [(f.var, f.extent) for f in loops if f.kind in MOVING and f.extent > 1]
-    if not moving or len(apart) > 1:
+    if not moving:
+        return None
+    comes_back = len(moving) > 1 and _come_back(begins, steps[moving[-2][0]])
+    apart = set() if comes_back else {b - a for a, b in pairwise(begins)}
+    if len(apart) > 1:
         return None
     walk, extent = moving[-1]
     size = buffer.dtype.itemsize
@@ -154,7 +171,18 @@ def _reader(block: Block, loops: list[For], buffer: Buffer) -> _Reader | None:
     pace = _computes(block), _is_quick(block)
     whole = side and side[0][1] == run * extent
     meets = rows * extent if whole else 0
-    return _Reader(block.name, buffer, walk, rows * run * size, around, rows, meets, *pace)
+    return _Reader(
+        block.name, buffer, walk, rows * run * size, around, rows, meets, *pace, comes_back
+    )
+
+
+def _come_back(begins: list[int], step: int) -> bool:
+    """Whether what begins there, in elements, lies in rows that begin ``step`` elements apart, of
+    which each but the last one was the one behind it a step before."""
+    last = max(begins)
+    rows = {round((last - begin) / step) for begin in begins} if step > 0 else set()
+    near = all(abs(last - b - round((last - b) / step) * step) <= NEAR for b in begins if rows)
+    return len(rows) > 1 and rows == set(range(len(rows))) and near
 
 
 def _computes(block: Block) -> bool:

@@ -148,7 +148,7 @@ def default_schedule(
             from .joined_folds import join_folds
 
             join_folds(s, names[first:], plan.nests, plan.tiling, machine)
-        if any(b.size * b.dtype.itemsize > machine.l2 for b in s.program.params):
+        if any(2 * b.size * b.dtype.itemsize > machine.l2 for b in s.program.params):
             from .ahead import read_ahead
 
             read_ahead(s, machine)

@@ -26,6 +26,7 @@ class Prefetch(Step):
     part: int = 0
     parts: int = 1
     in_order: bool = False
+    last: bool = False
 
     def check(self, program: Program) -> Refusal | str | None:
         block = find_block(program, self.block)
@@ -47,6 +48,8 @@ class Prefetch(Step):
             return f"distance must be at least one iteration, got {self.distance}"
         if not 0 <= self.part < self.parts:
             return f"part must be one of 0 to parts - 1 = {self.parts - 1}, got {self.part}"
+        if self.last and (self.in_order or self.parts > 1):
+            return "the last row is asked for alone: neither in order with others nor in parts"
         return None
 
     def apply(self, program: Program) -> tuple[Program, tuple[Any, ...]]:
@@ -54,14 +57,16 @@ class Prefetch(Step):
         old = tuple(h for h in hints.get("prefetch", ()) if h[:2] != (self.block, self.buffer))
         share: tuple[Any, ...] = (self.part, self.parts) if self.parts > 1 else ()
         if self.in_order:
-            share = self.part, self.parts, True
+            share = self.part, self.parts, "in order"
+        if self.last:
+            share = 0, 1, "last"
         value = (*old, (self.block, self.buffer, self.distance, *share))
         return with_annotation(program, self.loop, "prefetch", value), ()
 
 
 def prefetch(
     s: Schedule, block: Block | str, buffer: Buffer | str, loop: Var, distance: int = 1,
-    part: int = 0, parts: int = 1, in_order: bool = False,
+    part: int = 0, parts: int = 1, in_order: bool = False, last: bool = False,
 ) -> None:  # fmt: skip
     """What ``block`` reads of ``buffer`` may be asked for some iterations of ``loop`` early.
 
@@ -77,6 +82,8 @@ def prefetch(
     Where rows are read side by side whose ends meet the begins of the next ones, ``in_order`` asks
     for as many lines, but one behind the other, as they lie in memory: with ``distance`` the number
     of iterations that all of these rows would take one after the other, for those of the next rows.
+    Where all rows but the ``last`` one were read a step before, as those of a stencil, it is asked
+    for alone.
     """
     name = buffer if isinstance(buffer, str) else buffer.name
-    s.take(Prefetch(block_name(block), name, loop, distance, part, parts, in_order))
+    s.take(Prefetch(block_name(block), name, loop, distance, part, parts, in_order, last))
