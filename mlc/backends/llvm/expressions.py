@@ -53,6 +53,12 @@ def _apply(e: Emitter, expr: Apply) -> Value:
         fused = contract(e, fn, expr.args)
         if fused is not None:
             return fused
+    if fn == "bitor" and expr.dtype is not boolean:
+        from .joined import joined
+
+        found = joined(e, expr)
+        if found is not None:
+            return found
     if e.lanes >= _MANY and fn in _ORDERS:
         from .lane_tests import test_lanes
 

@@ -18,7 +18,7 @@ from .types import Value, type_of
 Slot = tuple[int, ...]
 
 # A buffer on the stack with more slots than this stays there, whatever its indices.
-MOST_ON_STACK = 16
+MOST_ON_STACK = 24
 
 
 class RegisterFile:

@@ -15,7 +15,6 @@ exact modulo 2**32, and so is the result.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from ...dtypes import int8, int32, uint8
@@ -41,6 +40,7 @@ from .machine import Machine
 LEAST_ROWS = 8  # a copy of the columns' operand pays for this many rows
 LEAST_COLUMNS = 8
 LEAST_DEPTH = 16
+_HIGHEST = -0x7F7F7F80  # the highest bit of each of four bytes
 MOST_DEPTH = 1 << 15  # as many products stay below 2**31; where wider sums are asked for, no more
 
 
@@ -74,8 +74,8 @@ def byte_products(nest: Nest, roles: Roles, panel: int, machine: Machine) -> Byt
         return None
     is_signed = left.dtype is int8, right.dtype is int8
     flip = is_signed[0] is is_signed[1]
-    rows = pack_groups(nest, left, fold, None, 0, _byte(flip), 4)
-    columns = pack_groups(nest, right, fold, roles.n, panel, _byte(False), 4)
+    rows = pack_groups(nest, left, fold, None, 0, _byte, 4, flips=_HIGHEST if flip else 0)
+    columns = pack_groups(nest, right, fold, roles.n, panel, _byte, 4)
     right_is_signed = is_signed[1]
     quads = Axis(fold.name, -(-fold.extent // 4), is_reduce=True)
     inner = tuple(quads if a is fold else Axis(a.name, a.extent, is_reduce=True) for a in folds)
@@ -103,14 +103,9 @@ def byte_products(nest: Nest, roles: Roles, panel: int, machine: Machine) -> Byt
     return ByteProducts(before, [sums, Nest(nest.tensors, final)], roles)
 
 
-def _byte(flip: bool) -> Callable[[Expr], Expr]:
-    """A byte as a number from 0 to 255, the highest bit turned over if ``flip``."""
-
-    def number(raw: Expr) -> Expr:
-        value = cast(cast(raw, uint8), int32)
-        return value ^ const(128, int32) if flip else value
-
-    return number
+def _byte(raw: Expr) -> Expr:
+    """A byte as a number from 0 to 255."""
+    return cast(cast(raw, uint8), int32)
 
 
 def _summed(

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .contraction import Tile
     from .row_blocks import RowBlocks
 
+CHEAP = 12  # additions, of what is written out
 ROW_NS = 15.0  # what starting one more nest for one more row costs
 
 
@@ -116,7 +117,7 @@ def default_schedule(
             at_once = steps_at_once(nest, roles, tile, machine) if roles is not None else None
             runs = schedule_tile(s, block, nest, depth, tile, at_once)
         elif depth:
-            _schedule_inside(s, block, nest, plan.tiling.depth(n), machine)
+            _schedule_inside(s, block, nest, plan.tiling.depth(n), machine, held=main is not None)
         else:
             _schedule_alone(s, block, nest, machine)
     copies = dict(zip(names, plan.before, strict=False))
@@ -433,9 +434,16 @@ def _schedule_alone(s: Schedule, name: str, nest: Nest, machine: Machine) -> Non
 
 
 def _schedule_inside(
-    s: Schedule, name: str, nest: Nest, shared: int, machine: Machine, beside: bool = False
+    s: Schedule,
+    name: str,
+    nest: Nest,
+    shared: int,
+    machine: Machine,
+    beside: bool = False,
+    held: bool = False,
 ) -> None:
-    """A nest inside shared loops: lanes only; little code if that stands ``beside`` products."""
+    """A nest inside shared loops: lanes only; little code if that stands ``beside`` products. What
+    is done at once with a tile that registers hold is written out: it stays there."""
     block = s.block(name)
     loops = private_loops(s, block, shared)
     if reduce_axes(nest):
@@ -444,7 +452,10 @@ def _schedule_inside(
         schedule_reduction(s, name, nest, shared, machine, SHORT if beside else WRITTEN)
     elif loops:
         loops = fuse_contiguous(s, block, loops, stay_apart(s, name, nest, machine))
-        vectorize_last(s, nest, loops[-1], machine)
+        split = vectorize_last(s, nest, loops[-1], machine)
+        if held and len(split) > 1 and point_cost(nest) <= CHEAP:
+            for var in (*loops[:-1], split[0]):
+                s.unroll(var)
 
 
 def _schedule_in_rows(

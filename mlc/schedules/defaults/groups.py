@@ -77,11 +77,12 @@ def pack_groups(
     count: int,
     multiple: int = 1,
     panels: int = 0,
+    flips: int = 0,
 ) -> Groups:
     """The operand with ``count`` neighbours along ``fold`` as one int32, the first lowest; with
     ``column``, ``panel`` columns lie together. ``number`` makes the bits of one of them, an int32
     with zeros above. There are a ``multiple`` of groups, and at least so many ``panels``, zeros
-    beyond the end."""
+    beyond the end, and the bits that ``flips`` has are turned over."""
     used = {v for index in node.indices for v in variables_of(index)}
     axes = [a for a in (*nest.compute.axes, *reduce_axes(nest)) if a in used]
     spatial = tuple(a for a in axes if not a.is_reduce)
@@ -120,7 +121,7 @@ def pack_groups(
                 bits = select(test, bits, const(0, int32))
             total = bits if total is None else total | bits
         assert total is not None
-        return total
+        return total ^ const(flips, int32) if flips else total
 
     def place(mapping: dict[Var, Expr]) -> tuple[Expr, ...]:
         found = [mapping.get(a, a) for a in outer]
