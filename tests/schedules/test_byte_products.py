@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -35,7 +36,7 @@ def numbers(dtype: Any, shape: tuple[int, ...], seed: int) -> np.ndarray[Any, An
 
 
 @hypothesis.given(
-    st.tuples(*[st.integers(8, 70)] * 3),
+    st.tuples(st.integers(2, 70), st.integers(8, 70), st.integers(8, 70)),
     st.tuples(*[st.sampled_from(BYTES)] * 2),
     st.tuples(st.booleans(), st.booleans()),
     st.sampled_from([np.int32, np.int64, np.float32]),
@@ -55,6 +56,30 @@ def test_products_are_exact(
     got, want = product(a, b), a.astype(np.int64) @ b.astype(np.int64)
     assert got.dtype == result
     np.testing.assert_array_equal(got, want)  # all of these numbers are float32 ones, too
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("dtypes", [*itertools.product(BYTES, BYTES)])
+def test_panels_of_large_matrices_are_made_one_by_one(dtypes: Any, turned: bool) -> None:
+    a, b = numbers(dtypes[0], (5, 1030), 11), numbers(dtypes[1], (1030, 1050), 12)
+    if turned:
+        b = b.T.copy().T
+    product = mlc.jit(lambda a, b: np.matmul(a, b, dtype=np.int32))
+    want = a.astype(np.int64) @ b.astype(np.int64)
+    np.testing.assert_array_equal(product(a, b), want)
+    if host_target().has_dot4 and not turned and host_target().l2_bytes <= 4 << 20:
+        text = str(product.lower(a, b).schedule)
+        assert "s.compute_at('b_packed'" in text
+
+
+@pytest.mark.parametrize("rows", [2, 16])
+def test_few_rows_use_the_instruction(rows: int) -> None:
+    a, b = numbers(np.uint8, (rows, 256), 13), numbers(np.int8, (96, 256), 14)
+    product = mlc.jit(lambda a, b: np.matmul(a, b.T, dtype=np.int32))
+    np.testing.assert_array_equal(product(a, b), a.astype(np.int64) @ b.astype(np.int64).T)
+    if host_target().has_dot4:
+        text = product.lower(a, b).asm
+        assert "vpdpbusd" in text or "usdot" in text
 
 
 @pytest.mark.parametrize("dtype", BYTES)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import field
 from functools import partial
 from itertools import pairwise
-from math import prod
 from typing import TYPE_CHECKING
 
 from ...ir.expr import Var
@@ -21,7 +20,6 @@ from .periods import cut_period, short_periods, short_rows
 from .vectors import (
     extent_of,
     fuse_contiguous,
-    lanes_for,
     private_loops,
     stay_apart,
     vectorize_last,
@@ -140,7 +138,7 @@ def default_schedule(
             if any(loop is chosen for loop in inside):
                 total /= extent_of(s, runs)
             columns = runs
-        for block, nest in copies.items():
+        for block, nest in reversed(copies.items()):  # what is read before what it is made of
             if nest in plan.parts and columns is not None:
                 _schedule_part(s, block, nest, names[first], columns, chosen, machine)
         _parallel(s, chosen, total)  # last: each step asks anew whether threads race
@@ -253,6 +251,15 @@ def _plan_products(
                 way = partial(schedule_tiles, intrinsic=tiled.intrinsic)
                 inside = [*tiled.nests, *nests[1:]]
                 return _Plan(tiled.before, inside, tiled.tiling, {inside[0]: way}), None, None
+        if machine.has_dot4 and is_narrow and roles:
+            from .byte_products import byte_products
+
+            made = byte_products(nest, roles, machine)
+            if made is not None:
+                inside = [*made.nests, *nests[1:]]
+                plan = _Plan(made.before, inside, made.tiling, parts=made.parts)
+                plan.is_even = made.is_even
+                return plan, made.tile, inside[0]
         dots = None if position else plan_dots(nest, roles, machine)
         if dots is not None:
             first, last = dots.nests
@@ -272,14 +279,8 @@ def _plan_products(
         tile = choose_tile(nest, roles, machine)
         halves = None
         if is_narrow:
-            from .byte_products import byte_products
             from .half_products import half_products
 
-            bytewise = byte_products(nest, roles, tile.columns, machine)
-            if bytewise is not None:
-                main, last = bytewise.nests
-                tiling = tiling_for(main, roles, tile, machine)
-                return _Plan(bytewise.before, [main, last, *nests[1:]], tiling), tile, main
             halves = half_products(nest, roles, tile.columns, machine)
         *sorting, nest = (None if position else sort_columns(nest, machine)) or (nest,)
         packed = halves or pack_operands(nest, roles, tile.columns, machine)
@@ -304,7 +305,11 @@ def _plan(
     products = _plan_products(nests, shared, machine)
     if products is not None:
         return products
-    columns = _columns(nests, shared, machine)
+    columns = 0
+    if shared and len(nests) > 1:
+        from .reduction import tile_columns
+
+        columns = tile_columns(nests, shared, machine)
     before: list[Nest] = []
     out: list[Nest] = []
     single = len(nests) == 1
@@ -346,32 +351,6 @@ def _plan(
     from .row_turns import rows_in_turn
 
     return _Plan(before, out, rows_in_turn(out, shared, machine)), None, None
-
-
-def _columns(nests: list[Nest], shared: int, machine: Machine) -> int:
-    """The tile of the last shared axis if the lanes of all nests run along it, else 0."""
-    if not shared or len(nests) == 1:
-        return 0
-    from .folds import vector_axis
-    from .reduction import COLUMNS
-
-    for nest in nests:
-        axes = nest.compute.axes
-        if len(axes) != shared:
-            return 0
-        if reduce_axes(nest) and vector_axis(nest, axes) is not axes[-1]:
-            return 0
-    axis = nests[0].compute.axes[-1]
-    folds = [prod(a.extent for a in reduce_axes(n)) for n in nests if reduce_axes(n)]
-    most = COLUMNS
-    if len(folds) > 1:  # what the first fold reads should still be at hand for the second
-        itemsize = max(t.dtype.itemsize for nest in nests for t in nest.tensors)
-        most = max(machine.l2 // (2 * itemsize * max(folds)), 1)
-    lanes = min(lanes_for(nest, axis.extent, machine) for nest in nests)
-    alone = prod(a.extent for a in nests[0].compute.axes[:-1]) >= machine.threads
-    share = axis.extent if alone else -(-axis.extent // machine.threads)
-    columns = min(most, COLUMNS, -(-share // lanes) * lanes)
-    return max(columns // lanes, 1) * lanes if axis.extent > 1 else 0
 
 
 def _rows(first: Nest, nest: Nest) -> int:

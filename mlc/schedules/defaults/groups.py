@@ -107,20 +107,7 @@ def pack_groups(
             if column.extent < panel * shape[len(outer)]:
                 inside = mapping[column] < column.extent
         mapping.update(zip(folds, rest, strict=False))
-        total: Expr | None = None
-        for place in range(count):
-            mapping[fold] = rest[-1] * count + place
-            raw = load(node.source, tuple(substitute(i, mapping) for i in node.indices))
-            bits = number(raw)
-            bits = bits << const(32 // count * place, int32) if place else bits
-            test = inside
-            if is_filled_up or place >= fold.extent % count > 0:
-                below = mapping[fold] < fold.extent
-                test = below if test is None else test & below
-            if test is not None:
-                bits = select(test, bits, const(0, int32))
-            total = bits if total is None else total | bits
-        assert total is not None
+        total = _joined(node, mapping, fold, rest[-1], number, count, inside, is_filled_up)
         return total ^ const(flips, int32) if flips else total
 
     def place(mapping: dict[Var, Expr]) -> tuple[Expr, ...]:
@@ -131,7 +118,85 @@ def pack_groups(
         at = mapping.get(column, column)
         return (*found, at // panel, *inner, at % panel)
 
+    made = _packing(nest, f"{node.source.name}_packed", shape, element)
+    return Groups(made, spatial, place)
+
+
+def turn_groups(
+    nest: Nest,
+    node: Load,
+    fold: Axis,
+    column: Axis,
+    panel: int,
+    number: Callable[[Expr], Expr],
+    count: int,
+    flips: int = 0,
+) -> tuple[Nest, Groups]:
+    """What `pack_groups` makes of an operand whose neighbours lie along ``fold``: first a nest that
+    puts them together, zeros beyond the end of the last panel, then one that turns the numbers."""
+    used = {v for index in node.indices for v in variables_of(index)}
+    axes = [a for a in (*nest.compute.axes, *reduce_axes(nest)) if a in used]
+    spatial = tuple(a for a in axes if not a.is_reduce)
+    folds = [a for a in axes if a.is_reduce and a is not fold]
+    outer = [a for a in spatial if a is not column]
+    panels, groups = -(-column.extent // panel), -(-fold.extent // count)
+
+    def joined(*p: Expr) -> Expr:
+        mapping: dict[Var, Expr] = dict(zip((*outer, column, *folds), p, strict=False))
+        total = _joined(node, mapping, fold, p[-1], number, count)
+        if column.extent < panel * panels:
+            total = select(mapping[column] < column.extent, total, const(0, int32))
+        return total ^ const(flips, int32) if flips else total
+
+    shape = [*(a.extent for a in outer), panel * panels, *(a.extent for a in folds), groups]
+    words = _packing(nest, f"{node.source.name}_joined", shape, joined)
+
+    def turned(*p: Expr) -> Expr:
+        *front, lane = p
+        at = front[len(outer)] * panel + lane
+        return load(words.tensors[0], (*front[: len(outer)], at, *front[len(outer) + 1 :]))
+
+    shape = [*shape[: len(outer)], panels, *shape[len(outer) + 1 :], panel]
+    made = _packing(nest, f"{node.source.name}_packed", shape, turned)
+
+    def place(mapping: dict[Var, Expr]) -> tuple[Expr, ...]:
+        found = [mapping.get(a, a) for a in outer]
+        inner = [mapping.get(a, a) for a in (*folds, fold)]
+        at = mapping.get(column, column)
+        return (*found, at // panel, *inner, at % panel)
+
+    return words, Groups(made, spatial, place)
+
+
+def _packing(nest: Nest, name: str, shape: list[int], element: Callable[..., Expr]) -> Nest:
     index = tuple(Axis(f"p{n}", extent) for n, extent in enumerate(shape))
     compute = Compute(index, (element(*index),), "pack", location=nest.compute.location)
-    tensor = Tensor(f"{node.source.name}_packed", tuple(shape), int32, compute)
-    return Groups(Nest((tensor,), compute), spatial, place)
+    return Nest((Tensor(name, tuple(shape), int32, compute),), compute)
+
+
+def _joined(
+    node: Load,
+    mapping: dict[Var, Expr],
+    fold: Axis,
+    group: Expr,
+    number: Callable[[Expr], Expr],
+    count: int,
+    inside: Expr | None = None,
+    is_filled_up: bool = False,
+) -> Expr:
+    """The ``count`` neighbours of a ``group``, zeros where they are not ``inside``."""
+    total: Expr | None = None
+    for place in range(count):
+        mapping[fold] = group * count + place
+        raw = load(node.source, tuple(substitute(i, mapping) for i in node.indices))
+        bits = number(raw)
+        bits = bits << const(32 // count * place, int32) if place else bits
+        test = inside
+        if is_filled_up or place >= fold.extent % count > 0:
+            below = mapping[fold] < fold.extent
+            test = below if test is None else test & below
+        if test is not None:
+            bits = select(test, bits, const(0, int32))
+        total = bits if total is None else total | bits
+    assert total is not None
+    return total

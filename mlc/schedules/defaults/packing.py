@@ -36,9 +36,11 @@ def _uses(node: Load, axis: Axis | None) -> bool:
 def _is_copy(nest: Nest, machine: Machine) -> bool:
     """Whether ``nest`` copies one array in order, or by tiles that are turned in registers."""
     loads, last = loads_in(nest), nest.compute.axes[-1]
-    if reduce_axes(nest) or len(loads) != 1 or isinstance(loads[0].source.op, Constant):
+    if reduce_axes(nest) or len({node.source for node in loads}) != 1:
         return False
-    if step(loads[0], last) == 1:
+    if isinstance(loads[0].source.op, Constant):
+        return False
+    if all(step(node, last) == 1 for node in loads):
         return True
     from .transpose import is_turned_by_tiles
 

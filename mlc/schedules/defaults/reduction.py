@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import gcd, prod
 
 from ...ir.expr import Axis, Load, Var
@@ -341,3 +342,24 @@ def _innermost(s: Schedule, loops: list[Var], budget: int) -> tuple[list[Var], l
 def widest(nest: Nest) -> int:
     """Bytes of the widest element that the nest loads."""
     return max([n.dtype.itemsize for n in loads_in(nest)] or [1])
+
+
+def tile_columns(nests: Sequence[Nest], shared: int, machine: Machine) -> int:
+    """The tile of the last shared axis if the lanes of all nests run along it, else 0."""
+    for nest in nests:
+        axes = nest.compute.axes
+        if len(axes) != shared:
+            return 0
+        if reduce_axes(nest) and vector_axis(nest, axes) is not axes[-1]:
+            return 0
+    axis = nests[0].compute.axes[-1]
+    folds = [prod(a.extent for a in reduce_axes(n)) for n in nests if reduce_axes(n)]
+    most = COLUMNS
+    if len(folds) > 1:  # what the first fold reads should still be at hand for the second
+        itemsize = max(t.dtype.itemsize for nest in nests for t in nest.tensors)
+        most = max(machine.l2 // (2 * itemsize * max(folds)), 1)
+    lanes = min(lanes_for(nest, axis.extent, machine) for nest in nests)
+    alone = prod(a.extent for a in nests[0].compute.axes[:-1]) >= machine.threads
+    share = axis.extent if alone else -(-axis.extent // machine.threads)
+    columns = min(most, COLUMNS, -(-share // lanes) * lanes)
+    return max(columns // lanes, 1) * lanes if axis.extent > 1 else 0
