@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import bisect
+import dis
 import linecache
 import types
 from typing import Any
@@ -11,6 +13,8 @@ from .nodes import walk
 
 _parsed: dict[str, tuple[list[str], list[ast.Lambda]]] = {}  # by file: its lines, its lambdas
 _FILES = 16  # that are kept parsed
+_HOW_CALLED = "PUSH_", "COPY_FREE", "RESUME", "PRECALL", "CALL", "CACHE"
+_JUMPS = frozenset((*dis.hasjrel, *dis.hasjabs))
 
 
 def lambda_at(code: types.CodeType, spaces: dict[str, Any]) -> ast.FunctionDef | None:
@@ -73,12 +77,36 @@ def _is_code_of(node: ast.Lambda, code: types.CodeType) -> bool:
     whole = compile(ast.fix_missing_locations(ast.Module([outer], [])), "", "exec")
     for const in whole.co_consts[0].co_consts:
         if isinstance(const, types.CodeType):
-            same = const.co_code, const.co_names, const.co_freevars
-            return same == (code.co_code, code.co_names, code.co_freevars) and _plain(
-                const.co_consts
-            ) == _plain(code.co_consts)
+            return const.co_freevars == code.co_freevars and are_alike(const, code)
     return False
+
+
+def are_alike(one: types.CodeType, two: types.CodeType) -> bool:
+    """Whether both do the same, apart from how names are read: that differs between scopes, and
+    whether a module was imported in them."""
+    return (
+        one.co_names == two.co_names
+        and one.co_varnames == two.co_varnames
+        and _plain(one.co_consts) == _plain(two.co_consts)
+        and _steps(one) == _steps(two)
+    )
 
 
 def _plain(consts: tuple[Any, ...]) -> list[str]:
     return [repr(c) for c in consts if not isinstance(c, types.CodeType)]
+
+
+def _steps(code: types.CodeType) -> list[tuple[str, Any]]:
+    """What ``code`` does, and with which names, numbers and places in the list."""
+    kept = [i for i in dis.get_instructions(code) if not i.opname.startswith(_HOW_CALLED)]
+    places = [step.offset for step in kept]
+    found: list[tuple[str, Any]] = []
+    for step in kept:
+        if step.opname.startswith("LOAD_"):
+            is_code = isinstance(step.argval, types.CodeType)
+            found.append(("LOAD", None if is_code else step.argval))
+        elif step.opcode in _JUMPS:
+            found.append((step.opname, bisect.bisect_left(places, step.argval)))
+        else:
+            found.append((step.opname, step.argrepr))
+    return found

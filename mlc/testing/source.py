@@ -10,6 +10,8 @@ import types
 from collections.abc import Iterator
 from typing import Any
 
+from ..control.lambdas import are_alike
+
 
 def definition(code: types.CodeType) -> ast.FunctionDef | ast.Lambda | None:
     """The syntax that ``code`` was compiled from, with the lines of its file; None where there is
@@ -91,26 +93,4 @@ def _means(text: str, code: types.CodeType) -> bool:
     whole = compile(f"def f({names}):\n return (\n{text}\n)", "<lambda>", "exec")
     outer = next(c for c in whole.co_consts if isinstance(c, types.CodeType))
     inner = next((c for c in outer.co_consts if isinstance(c, types.CodeType)), None)
-    if inner is None:
-        return False
-    kept = [c for c in inner.co_consts if not isinstance(c, types.CodeType)]
-    wanted = [c for c in code.co_consts if not isinstance(c, types.CodeType)]
-    return (
-        _operations(inner) == _operations(code)
-        and inner.co_names == code.co_names
-        and inner.co_varnames == code.co_varnames
-        and list(map(repr, kept)) == list(map(repr, wanted))
-    )
-
-
-def _operations(code: types.CodeType) -> list[tuple[str, str]]:
-    """What ``code`` does, and with which names and numbers, apart from how names are read: that
-    differs between scopes."""
-    found = []
-    for step in dis.get_instructions(code):
-        if step.opname.startswith("LOAD_"):
-            is_code = isinstance(step.argval, types.CodeType)
-            found.append(("LOAD", "" if is_code else step.argrepr.removeprefix("NULL + ")))
-        elif not step.opname.startswith(("PUSH_", "COPY_FREE", "RESUME", "PRECALL", "CALL")):
-            found.append((step.opname, step.argrepr))
-    return found
+    return inner is not None and are_alike(inner, code)

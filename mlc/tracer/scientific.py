@@ -197,7 +197,11 @@ def _as_complex(values: Any) -> Any:
 
 
 def _eig(a: Any, *, overwrite_a: bool = False, check_finite: bool = True) -> Any:
+    from .complex.linalg import real_if_all
+
     values, vectors = np.linalg.eig(a)
+    if vectors.dtype.kind == "c" and a.dtype.kind != "c":
+        vectors = real_if_all("scipy.linalg.eig", values, vectors)[1]
     return _as_complex(values), vectors
 
 

@@ -19,7 +19,7 @@ def same(wanted: Any, got: Any) -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int64, np.int8])
-def test_eigenvalues_are_real_where_they_can_be(dtype: Any) -> None:
+def test_eigenvalues_are_real_where_numpys_are(dtype: Any) -> None:
     f = mlc.jit(lambda x: np.linalg.eig(x))
     g = mlc.jit(lambda x: np.linalg.eigvals(x) * 2)
     symmetric = np.array([[2.0, 1.0], [1.0, 3.0]])
@@ -45,7 +45,7 @@ def test_the_vectors_that_belong_to_the_largest_values() -> None:
     same(main_axis(x), mlc.jit(main_axis)(x))
 
 
-def test_eigenvalues_in_native_loops_are_refused() -> None:
+def test_eigenvalues_in_native_loops_are_refused_where_they_may_be_real() -> None:
     def run(x: Any) -> Any:
         total = 0.0
         for i in range(len(x)):
@@ -53,8 +53,11 @@ def test_eigenvalues_in_native_loops_are_refused() -> None:
                 total += abs(np.linalg.eigvals(x[i])[0])
         return total
 
+    x = np.stack([TALL] * 3)
+    if np.linalg.eigvals(TALL).dtype == np.complex128:  # since NumPy 2.5
+        return same(np.float64(run(x)), mlc.jit(run)(x))
     with pytest.raises(mlc.UnsupportedError, match=r"eigvals of a real matrix in a native"):
-        mlc.jit(run)(np.stack([TALL] * 3))
+        mlc.jit(run)(x)
 
 
 def test_roots() -> None:

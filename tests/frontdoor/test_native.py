@@ -16,6 +16,7 @@ from mlc.specialization import SLOW_CALLS
 X = np.arange(12, dtype=np.float32).reshape(3, 4)
 OFFSET = 1.0
 SHIFT = np.ones(4, np.float32)
+NATIVE = pytest.mark.skipif(not native_call.is_native(), reason="calls are not native here")
 
 
 @pytest.fixture(autouse=True)
@@ -76,9 +77,8 @@ def test_many_calls_agree_with_numpy(call: Any, target: str) -> None:
     assert len(jitted.cache_info()) == 1
 
 
-def test_plain_calls_do_not_enter_python(monkeypatch: pytest.MonkeyPatch) -> None:
-    if not native_call.is_native():
-        pytest.skip("no native calls here")
+@NATIVE
+def test_plain_calls_do_not_enter_python() -> None:
     native_call.native_entry(build=True)
     jitted = mlc.jit(lambda x, y: x + y)
     jitted(X, X)
@@ -91,6 +91,7 @@ def test_plain_calls_do_not_enter_python(monkeypatch: pytest.MonkeyPatch) -> Non
     assert np.array_equal(out, X + X)
 
 
+@NATIVE
 def test_complex_results_are_made_and_filled_without_python() -> None:
     native_call.native_entry(build=True)
     z = X + 1j * X[::-1]
@@ -136,6 +137,7 @@ class Scaled:
         return x * self.scale
 
 
+@NATIVE
 def test_numbers_read_from_elsewhere_are_looked_at_by_native_code(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

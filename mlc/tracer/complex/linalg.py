@@ -275,25 +275,36 @@ def cond(x: Any, p: Any = None) -> Any:
 
 
 def _eigen(name: str, a: Any, kinds: str, cores: list[Any]) -> list[Any]:
-    """Eigenvalues, and vectors; those of real matrices are real where all values are, which the
-    data decide."""
+    """Eigenvalues, and vectors, as complex numbers."""
+    a, dtype = _matrix(name, a, real=not isinstance(a, Complex))
     is_complex = isinstance(a, Complex)
-    a, dtype = _matrix(name, a, real=not is_complex)
     a = _refused(a, ~np.isfinite(a), "Array must not contain infs or NaNs")
     found = _call([a], name, types=f"{'D' if is_complex else 'd'}->{kinds}", cores=cores,
                   refusal=_EIGEN)  # fmt: skip
-    found = _as(dtype, *found)
-    if is_complex:
-        return found
+    return list(_as(dtype, *found))
+
+
+def real_if_all(name: str, values: Any, *vectors: Any) -> list[Any]:
+    """The eigenvalues of a real matrix, and vectors, that are real where all values are: the data
+    decide it."""
     trace: Any = CURRENT.get()
-    count = trace.room(lambda: np.any(found[0].imag != 0).astype(int))
+    count = trace.room(lambda: np.any(values.imag != 0).astype(int))
     if count is None:
         raise UnsupportedError(
-            f"np.linalg.{name} of a real matrix in a native loop or branch cannot be traced: its "
+            f"{name} of a real matrix in a native loop or branch cannot be traced: its "
             f"results are real or complex as the data decide; for a symmetric matrix use "
             f"np.linalg.eigh, else pass x.astype(complex)"
         )
+    found = [values, *vectors]
     return found if count else [part.real.copy() for part in found]
+
+
+# Up to NumPy 2.4 those of real matrices are real where they can be.
+_ARE_COMPLEX = np.linalg.eigvals(np.eye(1)).dtype.kind == "c"
+
+
+def _as_numpy_gives(name: str, a: Any, found: list[Any]) -> list[Any]:
+    return found if _ARE_COMPLEX or isinstance(a, Complex) else real_if_all(name, *found)
 
 
 @stands_for(np.linalg.eig)
@@ -301,13 +312,15 @@ def eig(a: Any) -> Any:
     """np.linalg.eig."""
     kind: Any = type(np.linalg.eig(np.eye(1)))
     shape = np.shape(parts_of(a)[0])
-    return kind(*_eigen("eig", a, "DD", [shape[-1:], shape[-2:]]))
+    found = _eigen("eig", a, "DD", [shape[-1:], shape[-2:]])
+    return kind(*_as_numpy_gives("np.linalg.eig", a, found))
 
 
 @stands_for(np.linalg.eigvals)
 def eigvals(a: Any) -> Any:
     """np.linalg.eigvals."""
-    return _eigen("eigvals", a, "D", [np.shape(parts_of(a)[0])[-1:]])[0]
+    found = _eigen("eigvals", a, "D", [np.shape(parts_of(a)[0])[-1:]])
+    return _as_numpy_gives("np.linalg.eigvals", a, found)[0]
 
 
 @stands_for(np.roots)
@@ -337,6 +350,8 @@ def roots(p: Any) -> Any:
         return np.zeros(ends[1])
     companion = np.concatenate([-p[None, 1:] / p[0], np.eye(size - 1, size, dtype=p.dtype)])
     found = np.linalg.eigvals(companion)
+    if _ARE_COMPLEX and not isinstance(companion, Complex):
+        found = real_if_all("np.roots", found)[0]
     return np.concatenate([found, np.zeros(ends[1], found.dtype)])
 
 
