@@ -38,6 +38,7 @@ _MESSAGE = ctypes.c_void_p  # where a text is put, which is to be given back
 _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "InitializeNativeTarget": (_I, ()),
     "InitializeNativeAsmPrinter": (_I, ()),
+    "InitializeNativeAsmParser": (_I, ()),
     "GetTargetFromTriple": (_P, (_S, _MESSAGE)),
     "CreateTargetMachine": (_P, (_P, _S, _S, _S, _I, _S, _S, _I, _I, _S)),
     "ContextCreate": (_P, ()),
@@ -58,7 +59,9 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
 }
 
 # What is called once for all, and what makes an object file, in order.
-_ALWAYS = ("InitializeNativeTarget", "InitializeNativeAsmPrinter")
+_ALWAYS = (
+    "InitializeNativeTarget", "InitializeNativeAsmPrinter", "InitializeNativeAsmParser",
+)  # fmt: skip
 _EMITTING = (
     "ContextCreate", "ParseAssembly", "SetTarget", "GetTargetFromTriple", "CreateTargetMachine",
     "TargetMachineEmitToMemory", "DisposeModule", "ContextDispose",

@@ -65,6 +65,7 @@ def _target_machine(target: Target, opt_level: int) -> Any:
 
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
+    llvm.initialize_native_asmparser()
     try:
         selected = llvm.Target.from_triple(target.triple)
     except RuntimeError as error:

@@ -152,6 +152,11 @@ def _for(e: Emitter, loop: For) -> None:
 
 def emit_loop(e: Emitter, loop: For, begin: str, end: str) -> None:
     """The loop from ``begin`` to ``end``, which is greater: the test comes after the body."""
+    if e.target.moves_bytes:
+        from .copies import emit_copy
+
+        if emit_copy(e, loop, begin, end):
+            return
     name = e.name("l")
     counter = f"%{name}i"
     written = e.facts.written(loop.body)

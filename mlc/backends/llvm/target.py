@@ -135,6 +135,11 @@ class Target:
         return self._is_wide_zen
 
     @property
+    def moves_bytes(self) -> bool:
+        """Whether an instruction that moves bytes copies faster than vectors do."""
+        return self._is_wide_zen
+
+    @property
     def _is_wide_zen(self) -> bool:
         return self.vector_bits == 512 and self.tune_cpu.startswith("znver")
 
