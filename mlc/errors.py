@@ -160,8 +160,9 @@ class BoundsError(MlcError, IndexError):
 def refused(error: str, sentence: str, index: int, where: SourceLocation | None) -> Exception:
     """What compiled code raises where it refuses its data: see `ir.program.Program`."""
     message = sentence.format(index=index)
-    if error == "LinAlgError":
-        return np.linalg.LinAlgError(message if where is None else f"{message}\n  at {where}")
+    kind = {"LinAlgError": np.linalg.LinAlgError, "ZeroDivisionError": ZeroDivisionError}.get(error)
+    if kind is not None:
+        return kind(message if where is None else f"{message}\n  at {where}")
     made: MlcError = globals()[error](message, where)
     return made
 

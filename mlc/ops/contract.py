@@ -104,6 +104,17 @@ def label_sizes(name: str, shapes: Sequence[Shape], labels: Sequence[Labels]) ->
     return sizes
 
 
+def check_collapsed(name: str, shape: Shape, labels: Labels) -> None:
+    """ShapeError where axes of one operand that have one label differ: 1 is no exception there."""
+    sizes: dict[Any, int] = {}
+    for label, extent in zip(labels, shape, strict=True):
+        if sizes.setdefault(label, extent) != extent:
+            raise ShapeError(
+                f"{name}: one label stands for axes of sizes {sizes[label]} and {extent} of an "
+                f"operand of shape {shape}; a diagonal needs equal ones"
+            )
+
+
 def _axis_name(label: Any) -> str:
     return label if isinstance(label, str) and label.isidentifier() else "k"
 
@@ -227,6 +238,9 @@ def tensordot(a: Any, b: Any, axes: Any = 2, *, name: str = "tensordot") -> Any:
     right = [as_axis(name, d, len(sb)) for d in second]
     if len(left) != len(right):
         raise ShapeError(f"{name}: axes {first} and {second} are not equally many")
+    for axes_of, shape in ((left, sa), (right, sb)):
+        if len(set(axes_of)) != len(axes_of):
+            raise ShapeError(f"{name}: an axis of shape {shape} is named twice in {axes}")
     for d, e in zip(left, right, strict=True):
         if sa[d] != sb[e]:
             raise ShapeError(

@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import te
 from ..dtypes import as_dtype, boolean, float64, int32, int64
-from ..errors import ArgumentError, DomainError, ShapeError, UnsupportedError
+from ..errors import ArgumentError, DomainError, DTypeError, ShapeError, UnsupportedError
 from ..ir.expr import Cast, Expr, Load, Select, apply, cast, const, select
 from ..ir.grids import Grid
 from ..te.extent import is_open
@@ -280,6 +280,8 @@ def histogram(
             f"np.histogram: weights of shape {shape_of(weights)} must have the shape of a, "
             f"{shape_of(a)}"
         )
+    if weights is not None and dtype_of(weights) is boolean and shape_of(bins):
+        raise DTypeError("np.histogram: bools as weights of given bins; use weights.astype(int)")
     a = ravel(a)
     if dtype_of(a) is boolean:
         a = astype(a, dtype="uint8")

@@ -50,6 +50,11 @@ def _least_multiple(w: Writer, a: Expr, b: Expr) -> Expr:
     return apply("floordiv", a, divisor) * b
 
 
+def _number(value: Any, dtype: DType) -> Any:
+    """``value`` as an array; OverflowError for a Python integer that ``dtype`` does not hold."""
+    return np.asarray(value, dtype.numpy) if type(value) is int else as_array(value)
+
+
 def _declare(ufunc: np.ufunc, formula: Callable[[Writer, Expr, Expr], Expr]) -> Op:
     name = ufunc.__name__
 
@@ -57,7 +62,7 @@ def _declare(ufunc: np.ufunc, formula: Callable[[Writer, Expr, Expr], Expr]) -> 
         inputs, (target,) = ufunc_dtypes(ufunc, (x1, x2), dtype)
         shape = broadcast_shape(name, shape_of(x1), shape_of(x2))
         parts = [
-            as_tensor(astype(broadcast_to(as_array(x), shape), dtype=d))
+            as_tensor(astype(broadcast_to(_number(x, d), shape), dtype=d))
             for x, d in zip((x1, x2), inputs, strict=True)
         ]
         w = Writer(name)

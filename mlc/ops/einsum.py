@@ -13,7 +13,7 @@ import numpy as np
 from ..dtypes import as_dtype
 from ..errors import ArgumentError, DomainError, DTypeError, ShapeError
 from .broadcast import Shape, shape_of
-from .contract import Labels, contract, fold_labels, label_sizes
+from .contract import Labels, check_collapsed, contract, fold_labels, label_sizes
 from .elementwise import astype
 from .op import implements
 from .promotion import common_dtype, dtype_of
@@ -35,6 +35,8 @@ def einsum(
     """
     shapes = [shape_of(operand) for operand in operands]
     inputs, out = parse_subscripts(subscripts, shapes)
+    for shape, labels in zip(shapes, inputs, strict=True):
+        check_collapsed("einsum", shape, labels)
     label_sizes("einsum", shapes, inputs)
     target = common_dtype(*operands) if dtype is None else dtype
     if dtype is None and () in shapes:  # numbers are not weak here

@@ -295,7 +295,7 @@ def rint_of(value: Expr) -> Expr:
 def round(a: Any, decimals: int = 0, out: None = None) -> Any:
     """np.round."""
     decimals = operator.index(decimals)
-    if decimals > 0 and dtype_of(a) is boolean and shape_of(a):
+    if decimals and dtype_of(a) is boolean and shape_of(a):
         raise DTypeError("np.round: bools have no decimals; convert them with .astype(...)")
     return round_decimals(a, decimals=decimals)
 

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import as_dtype, bfloat16, float16, float64, int16, int32, int64
+from ..errors import ShapeError
 from ..ir.expr import Expr, apply, cast, const, select
+from .broadcast import shape_of
 from .contract import matmul
 from .elementwise import elementwise
 from .op import implements
@@ -118,13 +120,24 @@ if hasattr(np, "bitwise_count"):
     bitwise_count = elementwise(np.bitwise_count, _bitwise_count)
 
 
+def check_dims(name: str, needed: tuple[int, ...], *operands: Any) -> None:
+    """ShapeError for an operand of fewer axes than a matrix or a vector has."""
+    for number, (x, least) in enumerate(zip(operands, needed, strict=True)):
+        if len(shape_of(x)) < least:
+            raise ShapeError(
+                f"{name}: operand {number} has shape {shape_of(x)}, and needs {least} axes at least"
+            )
+
+
 def matvec(x1: Any, x2: Any, /) -> Any:
     """np.matvec: matrices times vectors, other axes broadcast."""
+    check_dims("matvec", (2, 1), x1, x2)
     return matmul(x1, expand_dims(x2, -1))[..., 0]
 
 
 def vecmat(x1: Any, x2: Any, /) -> Any:
     """np.vecmat: vectors times matrices, other axes broadcast."""
+    check_dims("vecmat", (1, 2), x1, x2)
     return matmul(expand_dims(x1, -2), x2)[..., 0, :]
 
 

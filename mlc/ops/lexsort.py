@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import te
 from ..dtypes import as_dtype
-from ..errors import ArgumentError, ShapeError
+from ..errors import ArgumentError, DTypeError, ShapeError
 from ..ir.expr import Expr, apply, cast, const
 from .broadcast import as_axis, as_tensor, shape_of
 from .create import zeros
@@ -25,6 +25,10 @@ MOST_BITS = 64  # of keys that are sorted as one
 @implements(np.lexsort)
 def lexsort(keys: Any, axis: int = -1) -> Any:
     """np.lexsort: the order by the last key, equal ones by the key before it, and so on."""
+    if not isinstance(keys, (list, tuple)) and not shape_of(keys):
+        raise DTypeError(
+            "np.lexsort: needs keys, in a tuple or as the rows of an array; got one of no axes"
+        )
     parts = list(keys) if isinstance(keys, (list, tuple)) else rows_of(keys)
     if not parts:
         raise ArgumentError("np.lexsort: needs at least one key")

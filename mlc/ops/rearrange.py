@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import boolean
-from ..errors import ArgumentError, BoundsError, ShapeError, UnsupportedError
+from ..errors import ArgumentError, BoundsError, DTypeError, ShapeError, UnsupportedError
 from .arithmetic import add
 from .broadcast import as_axis, as_sizes, as_tensor, broadcast_shape, shape_of, size_of
 from .calculus import as_array
@@ -152,17 +152,21 @@ def insert(arr: Any, obj: Any, values: Any, axis: Any = None) -> Any:
         values = np.asarray(values, dtype_of(arr).numpy)  # which says whether it fits
     shape, values = shape_of(arr), astype(as_array(values), dtype=dtype_of(arr))
     n = shape[axis]
-    single = np.ndim(obj) == 0 and not isinstance(obj, slice)
-    if single and len(shape_of(values)) > 1 and axis != 0:
-        values = moveaxis(values, 0, axis)
-    count = np.arange(n)[obj].size if isinstance(obj, slice) else np.size(obj)
-    if single and shape_of(values):
-        count = shape_of(values)[axis] if len(shape_of(values)) == len(shape) else 1
+    if not isinstance(obj, slice) and np.asarray(obj).dtype == bool and np.ndim(obj) == 1:
+        obj = np.flatnonzero(obj)  # of any length
+    given, whole = shape_of(values), np.arange(n)
+    count = whole[obj].size if isinstance(obj, slice) else np.size(obj)
+    if count == 1:  # one place takes as many as the values have along the axis
+        values = reshape(values, (1,) * (len(shape) - len(given)) + given)
+        if np.ndim(obj) == 0 and not isinstance(obj, slice):
+            values = moveaxis(values, 0, axis)
+        count = shape_of(values)[axis]
+    extra, given = max(len(given) - len(shape), 0), shape_of(values)
+    if extra and given[:extra] == (1,) * extra:  # leading axes, as an assignment takes them
+        values = reshape(values, given[extra:])
     part = (*shape[:axis], count, *shape[axis + 1 :])
-    if single and shape_of(values) and len(shape_of(values)) < len(shape):
-        values = reshape(values, (*shape_of(values)[:axis], 1, *shape_of(values)[axis:]))
     # NumPy itself says where what goes, for numbers that stand for the elements
-    order = np.insert(np.arange(n), obj, np.arange(n, n + count))
+    order = np.insert(whole, obj, np.arange(n, n + count))
     return _in_runs(arr, broadcast_to(values, part), order, axis)
 
 
@@ -217,6 +221,8 @@ def choose(a: Any, choices: Any, out: None = None, mode: str = "raise") -> Any:
     a = as_array(a)
     if dtype_of(a).kind not in "biu":
         raise ArgumentError(f"np.choose: needs integers, got {dtype_of(a)}")
+    if dtype_of(a).name == "uint64":
+        raise DTypeError("np.choose: uint64 is not safely an int64; use .astype(int)")
     n, a = len(parts), as_places(a)
     if mode == "wrap":
         a = np.mod(a, n)

@@ -255,7 +255,7 @@ def _checked(
         raise UnsupportedError(f"np.{name} with out= cannot be traced; assign the result instead")
     shape = shape_of(a)
     axes = () if is_only_axis(shape, axis) else strict_axes(f"np.{name}", axis, len(shape))
-    if where is not True and shape:
+    if where is not True:
         check_mask(f"np.{name}", shape, where)
     if not has_identity and initial is None:
         if where is not True:

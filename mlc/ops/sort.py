@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import DType, int32, int64, uint64
-from ..errors import ArgumentError, AxisError, BoundsError, DomainError
+from ..errors import ArgumentError, AxisError, DomainError
 from ..intrinsics.sorting import divides, has_compress, has_vector_sort, sort_row
 from ..ir.expr import Expr, apply, cast, const
 from ..ir.grids import Grid
@@ -365,7 +365,7 @@ def _places(name: str, a: Any, kth: Any, axis: Any) -> tuple[int, ...]:
         return ()
     for place in places:
         if not -n <= place < n:
-            raise BoundsError(f"np.{name}: kth {place} is out of bounds for an axis of size {n}")
+            raise DomainError(f"np.{name}: kth {place} is out of bounds for an axis of size {n}")
     return tuple(place % n for place in places)
 
 

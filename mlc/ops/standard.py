@@ -117,12 +117,18 @@ def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
     return statistics.norm(x, ord, (-2, -1), keepdims)
 
 
+def check_square(name: str, a: Any) -> None:
+    """ShapeError unless ``a`` has square matrices along its last axes."""
+    shape = shape_of(a)
+    if len(shape) < 2 or shape[-1] != shape[-2]:
+        raise ShapeError(f"{name}: expected square matrices, got shape {shape}")
+
+
 @implements(np.linalg.matrix_power)
 def matrix_power(a: Any, n: int) -> Any:
     """np.linalg.matrix_power, by repeated squaring; the products in NumPy's order."""
+    check_square("np.linalg.matrix_power", a)
     shape = shape_of(a)
-    if len(shape) < 2 or shape[-1] != shape[-2]:
-        raise ShapeError(f"np.linalg.matrix_power: expected square matrices, got shape {shape}")
     if not isinstance(n, (int, np.integer)):
         raise ArgumentError(f"np.linalg.matrix_power: the exponent is an integer, got {n!r}")
     if n < 0:
@@ -143,6 +149,8 @@ def matrix_power(a: Any, n: int) -> Any:
 
 def _shifted(name: str, x: Any, axes: Any, sign: int) -> Any:
     shape = shape_of(x)
+    if not shape:
+        raise ShapeError(f"{name}: an array of no axes has none to shift")
     places = as_axes(name, axes, len(shape))
     half = tuple(shape[d] // 2 if sign > 0 else -(shape[d] // 2) for d in places)
     return join.roll(x, half, places) if size_of(shape) else x

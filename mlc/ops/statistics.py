@@ -13,6 +13,7 @@ from ..te.extent import Extent, is_open
 from . import arithmetic, logic
 from .broadcast import as_axes, is_only_axis, shape_of, size_of, strict_axes
 from .elementwise import astype, select_where
+from .insisting import insisted
 from .moving import length_of
 from .op import implements
 from .promotion import dtype_of, mean_dtypes, ufunc_dtypes
@@ -147,6 +148,8 @@ def average(
     """np.average; ``weights`` has the shape of ``a``, or is 1-d along one ``axis``."""
     if weights is None:
         found = mean(a, axis=axis, keepdims=keepdims)
+        if 0 in shape_of(found):  # NumPy divides the numbers of elements
+            raise ZeroDivisionError("np.average: there is no average among the results")
         if not returned:
             return found
         count = _count(a, axis, True, False)
@@ -165,8 +168,11 @@ def average(
         ones = tuple(s if d == axes[0] else 1 for d, s in enumerate(shape))
         weights = reshape(weights, ones)
     weighted = arithmetic.multiply(a, weights, dtype=dtype)
+    as_axes("np.average", axis, len(shape))  # which () has none of, unlike in a sum
     total = sum_of(weighted, axis=axis, keepdims=keepdims)
     scale = sum_of(_spread(weights, shape, dtype), axis=axis, keepdims=keepdims)
+    sentence = "np.average: the weights sum to zero, so that nothing can be divided by their sum"
+    scale = insisted(scale, logic.equal(scale, 0), error="ZeroDivisionError", sentence=sentence)
     found = arithmetic.divide(total, scale)
     return (found, scale) if returned else found
 

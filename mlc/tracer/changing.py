@@ -231,6 +231,8 @@ def at(ufunc: np.ufunc, target: Any, key: Any, value: Any = None) -> None:
     items, arrays = parse_key(target.shape, key)
     if not any(np.shape(array) for array in arrays):
         part = target[key if isinstance(key, tuple) else (key,)]
+        if np.ndim(value) > np.ndim(part):
+            raise ValueError("array is not broadcastable to correct shape")
         target[key] = ufunc(part, *given)
         return
     old = target._tensor

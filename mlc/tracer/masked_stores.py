@@ -38,6 +38,11 @@ def store(target: Tracer, key: Any, value: Any) -> None:
             )
         value = value._values
     else:
+        if mask.ndim == view.ndim and np.ndim(value) > 1 and type(key) is not tuple:
+            raise TypeError(
+                f"NumPy boolean array indexing assignment requires a 0 or 1-dimensional input, "
+                f"input has {np.ndim(value)} dimensions"
+            )
         found = _spread(value, mask, view.ndim - at)
         value = spread_over(value, mask.ndim, view.ndim - at) if found is value else found
     old = view._tensor
@@ -85,7 +90,9 @@ def _spread_open(value: Any, mask: Any, place: int) -> Any:
 def _ranked(value: Any, mask: Any, place: int) -> Any:
     """The elements of ``value`` along the axis ``place``, one for each place where the mask holds,
     at these places."""
+    from .not_handed_over import take
+
     shape = np.shape(value)
     number = np.clip(np.cumsum(np.ravel(mask)) - 1, 0, shape[place] - 1)
-    found = np.take(value, number, axis=place)
+    found = take(value, number, axis=place)
     return np.reshape(found, (*shape[:place], *mask.shape, *shape[place + 1 :]))

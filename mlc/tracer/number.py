@@ -33,7 +33,8 @@ def python_number(value: Tracer, kind: type) -> Tracer:
     value = value.reshape(()) if value.shape else value
     if kind is int:
         _check_int(value)
-    return mark_weak(copied_number(value.astype(_DTYPES[kind])))
+    made = value.astype(_DTYPES[kind])
+    return made.item() if isinstance(made, np.generic) else mark_weak(copied_number(made))
 
 
 def _check_int(value: Tracer) -> None:

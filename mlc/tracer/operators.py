@@ -114,7 +114,7 @@ def _whole(name: str, ufunc: np.ufunc) -> Callable[..., Any]:
 
 
 def _refuse_array(value: Any, name: str) -> None:
-    if value.shape:
+    if value.shape or not value._is_scalar():
         raise TypeError(
             f"type numpy.ndarray doesn't define __{name}__ method; for the elements of an array "
             f"of shape {value.shape} call np.{name}"

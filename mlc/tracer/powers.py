@@ -16,6 +16,7 @@ from ..ops.op import CURRENT
 from ..ops.promotion import ufunc_dtypes
 from ..te.tensor import Compute, Constant, Tensor
 from .noting import note_error
+from .writing import as_operand
 
 _DEEP = 12  # how many tensors and expressions one is looked at through
 
@@ -25,6 +26,7 @@ def chosen_powers(inputs: Any, where: Any, dtype: Any) -> tuple[Any, ...]:
     none is refused there."""
     if _signed(inputs, dtype) is None:
         return tuple(inputs)
+    inputs = tuple(map(as_operand, inputs))
     base, exponent = inputs
     made = astype(exponent, dtype=_signed(inputs, dtype))
     return base, select_where(where, made, made.dtype.type(0))
@@ -34,6 +36,7 @@ def checked_powers(inputs: Any, dtype: Any) -> tuple[Any, ...]:
     """Base and exponent of np.power. Integers to a negative power end the call with NumPy's
     ValueError: at once where the exponents are known, else compiled code notes it, unless it is
     clear that none is negative."""
+    inputs = tuple(map(as_operand, inputs))
     base, exponent = inputs
     if _signed(inputs, dtype) is None or 0 in shape_of(base) or 0 in shape_of(exponent):
         return tuple(inputs)

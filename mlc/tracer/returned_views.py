@@ -152,12 +152,21 @@ def _frozen(function: Any, found: Any, args: Arguments) -> Any:
     return found
 
 
+def _first_power(function: Any, args: Arguments, kwargs: Options) -> Any:
+    from ..ops.standard import check_square
+
+    found = _same_if("n", 1, 1)(function, args, kwargs)
+    if found is not None:
+        check_square("np.linalg.matrix_power", found[0])
+    return found
+
+
 RETURNED: dict[Any, Callable[..., Any]] = {
     np.reshape: _reshaped,
     np.ravel: _reshaped,
     np.einsum: _einsum,
     np.diff: _same_if("n", 1, 0),
-    np.linalg.matrix_power: _same_if("n", 1, 1),
+    np.linalg.matrix_power: _first_power,
     np.real: _part,
     np.imag: _part,
     np.real_if_close: _real,

@@ -31,7 +31,7 @@ def assign(target: Tracer, key: Any, value: Any) -> None:
     if isinstance(value, str):  # the number that it says, or NumPy's ValueError
         value = np.full((), value, np.dtype(target.dtype))[()]
     key, is_array = plain(key), hasattr(value, "dtype")
-    if isinstance(value, (list, tuple)) and _names_element(target, key) and not bools_as_axes(key):
+    if isinstance(value, (list, tuple)) and names_element(target, key) and not bools_as_axes(key):
         value = _as_element(value, target.dtype)
     value = plain(as_operand(each_as(value, target.dtype)))
     if isinstance(value, complex) or getattr(getattr(value, "dtype", None), "kind", "") == "c":
@@ -51,7 +51,8 @@ def assign(target: Tracer, key: Any, value: Any) -> None:
         target[bools[0]][bools[1]] = value
         return
     key = key_of_arrays(key)
-    if _names_element(target, key) and np.ndim(value) and not are_rows_numbers():
+    if names_element(target, key) and np.ndim(value) and not are_rows_numbers():
+        parse_key(target.shape, key)  # an index that is outside comes first
         if not is_array or target.dtype != bool or np.size(value) != 1:
             raise ValueError("setting an array element with a sequence.")
         value = np.reshape(value, ())  # whose truth NumPy asks for
@@ -68,7 +69,7 @@ def assign(target: Tracer, key: Any, value: Any) -> None:
     place._write(spread(fitted(lifted(value), place.shape, place._seen[1].dtype), place._seen[1]))
 
 
-def _names_element(target: Tracer, key: Any) -> bool:
+def names_element(target: Tracer, key: Any) -> bool:
     """Whether ``key`` is a whole number for each axis."""
     parts = key if type(key) is tuple else (key,)
     return len(parts) == target.ndim and all(
@@ -77,6 +78,16 @@ def _names_element(target: Tracer, key: Any) -> bool:
         and getattr(part.dtype, "kind", "") in ("i", "u")
         for part in parts
     )
+
+
+def check_element(part: Tracer, key: Any, value: Any) -> None:
+    """NumPy's error for several values where ``key`` names one element of a complex array, of
+    which ``part`` is the real one."""
+    from ..ops.index import parse_key
+
+    if np.ndim(value) and names_element(part, key):
+        parse_key(part.shape, key)  # an index that is outside comes first
+        raise TypeError("only 0-dimensional arrays can be converted to Python scalars")
 
 
 def _as_element(value: Any, dtype: np.dtype[Any]) -> Any:
@@ -93,13 +104,12 @@ def _as_element(value: Any, dtype: np.dtype[Any]) -> Any:
 
 def each_as(value: Any, dtype: np.dtype[Any]) -> Any:
     """``value``, traced integers in lists as ``dtype``: NumPy converts each by itself, and raises
-    OverflowError for Python's that do not fit."""
+    OverflowError for Python's that do not fit, ValueError for NaN that is to be an integer."""
     kind: Any = list if isinstance(value, list) and not is_held(value) else type(value)
     if kind in (list, tuple):
         return kind(each_as(item, dtype) for item in value)
-    if type(value) is int and dtype.kind in "iu":
-        dtype.type(value)
-        return value
+    if type(value) in (int, float) and dtype.kind in "iu":
+        return int(dtype.type(int(value)))
     is_traced = hasattr(type(value), "__mlc_lift__") and known(value) is value
     kind = getattr(getattr(value, "dtype", None), "kind", "")
     return value.astype(dtype) if is_traced and kind in "iu" and dtype.kind in "iuf" else value

@@ -30,6 +30,7 @@ def main() -> int:
     for name, text in (
         ("sizes", "compile with an open first axis"),
         ("data", "call each with other elements, too"),
+        ("errors", "programs that NumPy ends with an error"),
         ("flow", "control flow over Python's lists, dicts, sets and objects"),
     ):
         kind.add_argument(f"--{name}", action="store_const", dest="kind", const=name, help=text)

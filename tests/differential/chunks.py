@@ -11,6 +11,7 @@ from mlc.testing.rounding import shaken
 from .compare import check, check_data, check_sizes, pasted, shrunk
 from .flowing import check_flow, draw_flow, shrunk_flow
 from .program import draw_program
+from .raising import check_raising, draw_raising
 from .watched import Death, Note, Told, outlives
 
 
@@ -26,6 +27,7 @@ KINDS = {
     "arrays": Kind(draw_program, check, shrunk),
     "sizes": Kind(draw_program, check_sizes, lambda program: shrunk(program, check_sizes)),
     "data": Kind(draw_program, check_data, lambda program: shrunk(program, check_data)),
+    "errors": Kind(draw_raising, check_raising, lambda program: shrunk(program, check_raising)),
     "flow": Kind(draw_flow, check_flow, shrunk_flow),
 }
 WITHOUT_MLC = "NumPy ended"  # the kind of programs that end the process without mlc, too

@@ -71,17 +71,17 @@ def draw_program(seed: int, heard: Callable[[str], None] = lambda _: None) -> Nu
 
     def tried(statements: Sequence[str]) -> dict[str, Any] | None:
         heard("\n".join([*statements, f"# of {arguments!r}"]))
-        return _tried(statements, arguments)
+        return after(statements, arguments)
 
     for _ in range(rng.randint(1, 7)):
         target = f"t{len(statements)}"
         for _ in range(TRIES):
             statement = Writer(rng, values, with_complex).statement(target)
-            after = tried([*statements, statement])
-            if after is None or type(after.get(target)) in (int, float, bool, complex):
+            found = tried([*statements, statement])
+            if found is None or type(found.get(target)) in (int, float, bool, complex):
                 continue  # Python's own numbers: 3 ** -1 is a float there, and its int has no end
             if _is_one_type(statement, target, statements, tried):
-                values = after
+                values = found
                 statements.append(statement)
                 break
     results = [name for name in values if name.startswith("t")] or ["a0"]
@@ -90,7 +90,7 @@ def draw_program(seed: int, heard: Callable[[str], None] = lambda _: None) -> Nu
 
 def is_defined(statements: Sequence[str], arguments: Sequence[Any]) -> bool:
     """Whether NumPy runs ``statements`` with these arguments, and says what comes out."""
-    return _tried(statements, arguments) is not None
+    return after(statements, arguments) is not None
 
 
 def _draw_argument(rng: random.Random, with_complex: bool, bfloat16: float) -> Any:
@@ -156,7 +156,7 @@ def _of_one_type(choose: Callable[..., Any]) -> Callable[..., Any]:
     return chosen
 
 
-def _tried(statements: Sequence[str], arguments: Sequence[Any]) -> dict[str, Any] | None:
+def after(statements: Sequence[str], arguments: Sequence[Any]) -> dict[str, Any] | None:
     """The variables after ``statements``; None where NumPy refuses one, its meaning is not defined
     (a cast of what does not fit, an integer's 1/0), or too much comes out."""
     known = {"np": np, "max": _of_one_type(max), "min": _of_one_type(min)}

@@ -96,5 +96,5 @@ def test_elements_may_change() -> None:
     ],
 )
 def test_choices_give_one_type(statement: str, is_one: bool) -> None:
-    tried = lambda statements: program._tried(statements, [np.ones(3)])
+    tried = lambda statements: program.after(statements, [np.ones(3)])
     assert program._is_one_type(statement, "t", [], tried) == is_one

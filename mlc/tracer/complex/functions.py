@@ -11,6 +11,7 @@ from ...errors import ArgumentError, DTypeError, UnsupportedError
 from ...ops.broadcast import as_axis, size_of, strict_axes
 from ...ops.complex_products import complex_cumprod, complex_prod
 from ...ops.contract import check_vecdot
+from ...ops.floats import check_dims
 from ...ops.op import implements
 from ...ops.reduce import first_along
 from ...ops.statistics import degrees_of_freedom
@@ -302,11 +303,13 @@ def _vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
 
 def _vecmat(x1: Any, x2: Any, /) -> Any:
     """np.vecmat: the vectors conjugated."""
+    check_dims("vecmat", (1, 2), x1, x2)
     return np.matmul(np.conjugate(x1)[..., None, :], x2)[..., 0, :]
 
 
 def _matvec(x1: Any, x2: Any, /) -> Any:
     """np.matvec."""
+    check_dims("matvec", (2, 1), x1, x2)
     return np.matmul(x1, x2[..., None])[..., 0]
 
 

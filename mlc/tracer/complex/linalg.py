@@ -14,6 +14,7 @@ from ...ops.attempts import refuse_where
 from ...ops.linalg import run_library, svd_of_hermitian
 from ...ops.matrix_functions import least_share, tensorinv, tensorsolve
 from ...ops.op import CURRENT, NUMPY_FUNCTIONS
+from ...ops.standard import check_square
 from .calls import converted, lifted, parts_of, stands_for
 from .value import REAL, Complex, combined
 
@@ -219,8 +220,11 @@ def qr(a: Any, mode: str = "reduced") -> Any:
 @stands_for(np.linalg.matrix_power)
 def matrix_power(a: Any, n: int) -> Any:
     """np.linalg.matrix_power, by repeated squaring."""
+    check_square("np.linalg.matrix_power", a)
     if n < 0:
         return matrix_power(np.linalg.inv(a), -n)
+    if n == 3:
+        return (a @ a) @ a
     one: Any = np.zeros(a.shape, a.dtype)
     one[...] = np.eye(a.shape[-1])
     result, power = None, a

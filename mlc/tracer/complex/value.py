@@ -24,7 +24,7 @@ from .. import tree
 from ..absent import IN_PLACE, refuse_attribute
 from ..asking import shape_for
 from ..changing import Flat, flattened
-from ..concrete import known, wrapped
+from ..concrete import known, plain, wrapped
 from ..dispatch import call_function
 from ..masked import Masked
 from ..memory_order import copied_in, is_as_asked
@@ -35,7 +35,7 @@ from ..strides import strides_of
 from ..trace import as_array
 from ..tracer import Tracer
 from ..ufuncs import call_ufunc
-from ..writing import one_element
+from ..writing import check_element, one_element
 from .halves import half
 
 Part = Any  # a Tracer, or a Masked: the elements that a traced mask selects
@@ -233,6 +233,7 @@ class Complex:
         real, imag = parts_of(value)
         if isinstance(value, Complex):  # written one after the other: they must not see that
             real, imag = (p._detached() if isinstance(p, Tracer) else p for p in (real, imag))
+        check_element(self._parts[0], plain(key), real)
         self._parts[0][key] = real
         self._parts[1][key] = imag
 
