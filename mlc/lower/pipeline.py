@@ -53,6 +53,12 @@ def _is_hinted(stmt: Stmt) -> bool:
     return isinstance(stmt, For) and bool(stmt.annotations)
 
 
+def _is_pipelined(stmt: Stmt) -> bool:
+    return isinstance(stmt, For) and any(
+        k == "software_pipeline_stage" for k, _ in stmt.annotations
+    )
+
+
 compact_buffers = _where(_allocates, "compact_buffers")
 
 PASSES: tuple[Pass, ...] = (
@@ -60,6 +66,7 @@ PASSES: tuple[Pass, ...] = (
     _where(lambda stmt: _runs_at_once(stmt) or _calls(stmt), "bind_threads"),
     bind_blocks,
     compact_buffers,
+    _where(_is_pipelined, "overlap_copies"),
     limit_unrolling,
     fit_vectors,
     _where(_allocates, "place_buffers"),

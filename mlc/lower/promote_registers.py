@@ -75,9 +75,10 @@ def promote_registers(program: Program) -> Program:
     """``for k: C[i] += v(k)`` -> ``acc = C[i]; for k: acc += v(k); C[i] = acc``.
 
     Done for a serial loop whose body is nothing but accumulations (in vector loops or alone) into
-    elements that do not change while it runs. A constant stored to the same elements right before
-    the loop, under no other conditions, becomes the first value of the register instead; where it
-    is stored under fewer, the store stays as well. The loop must not read what it accumulates.
+    elements that do not change while it runs, and stores to other buffers. A constant stored to the
+    same elements right before the loop, under no other conditions, becomes the first value of the
+    register instead; where it is stored under fewer, the store stays as well. The loop must not
+    read what it accumulates.
     """
     return program.with_body(_promote(program.body))
 
@@ -191,6 +192,8 @@ def _sites(loop: For) -> list[_Site] | None:
     }
     targets = {buffer for site in sites for buffer in site.update.buffers}
     for stmt in walk(loop):
+        if isinstance(stmt, Store) and stmt.buffer in targets:
+            return None
         for expr in expressions_of(stmt):
             if any(node.source in targets for node in loads_of(expr)):
                 return None
@@ -224,6 +227,8 @@ def _collect(
             return _collect(stmt.then, lane, lanes, (*tests, stmt.condition), out)
         case Accumulate():
             out.append(_Site(stmt, lane, lanes, tests))
+            return True
+        case Store():
             return True
         case _:
             return False
@@ -337,6 +342,8 @@ def _swap(stmt: Stmt, sites: dict[int, _Site]) -> Stmt:
             site = sites[id(stmt)]
             point = () if site.lane is None or site.folds_lanes else (site.lane,)
             return Accumulate(stmt.combiner, site.registers, point, stmt.values)
+        case Store():
+            return stmt
         case _:
             raise AssertionError(type(stmt))
 

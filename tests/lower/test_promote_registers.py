@@ -5,9 +5,13 @@ import pytest
 
 import mlc
 from mlc import script as T
+from mlc.dtypes import float32
+from mlc.ir.combiner import reducer
+from mlc.ir.expr import Var, const, load
 from mlc.ir.interpret import interpret
-from mlc.ir.program import Accumulate, Program, Scope, Store, walk
+from mlc.ir.program import Accumulate, Allocate, Buffer, For, Program, Scope, Store, seq, walk
 from mlc.lower.pipeline import lower
+from mlc.lower.promote_registers import promote_registers
 
 
 def rows_of(width: int, rows: int):
@@ -247,3 +251,36 @@ def test_conditions_that_change_with_the_loop_leave_all_in_memory() -> None:
     marks = np.arange(64) % 3 == 0
     updates = judged(some, np.arange(64, dtype="f4"), marks, np.ones(1, "f4"))
     assert in_registers(updates) == [False]
+
+
+def test_what_a_loop_stores_elsewhere_leaves_its_sums_in_registers() -> None:
+    @T.program
+    def fold(A: T.Buffer((8, 64)), B: T.Buffer((8, 64)), C: T.Buffer((8,))):
+        for i in T.serial(8):
+            with T.block("begin"):
+                vi = T.axis.spatial(8, i)
+                C[vi] = 1.0
+            for k in T.serial(64):
+                with T.block("B"):
+                    vi, vk = T.remap("SS", [i, k])
+                    B[vi, vk] = A[vi, vk] + 1.0
+                with T.block("C"):
+                    vi, vk = T.remap("SR", [i, k])
+                    C[vi] += A[vi, vk]
+
+    updates = [s for s in walk(lower(fold).body) if isinstance(s, Accumulate)]
+    assert [b.scope for s in updates for b in s.buffers] == [Scope.REGISTER]
+    a = np.arange(512, dtype=np.float32).reshape(8, 64)
+    b, c = np.zeros_like(a), np.zeros(8, np.float32)
+    mlc.build(fold)(a, b, c)
+    np.testing.assert_array_equal(b, a + 1)
+    np.testing.assert_array_equal(c, a.sum(1) + 1)
+
+
+def test_sums_that_a_loop_stores_to_as_well_stay_in_memory() -> None:
+    a, c, k = Buffer("A", (64,), float32), Buffer("C", (2,), float32), Var("k")
+    zero, value = (const(0),), load(a, (k,))
+    add = Accumulate(reducer("sum", float32), (c,), zero, (value,))
+    for store in (Store(c, zero, value), Store(c, (k % 2,), value)):
+        program = Program("fold", (a, c), For(k, 64, seq(add, store)))
+        assert not any(isinstance(s, Allocate) for s in walk(promote_registers(program).body))

@@ -15,6 +15,8 @@ from mlc.schedules.defaults.cpu import default_schedule
 from mlc.schedules.defaults.machine import Machine
 from mlc.te.program import Nest
 
+STAGES = (("software_pipeline_stage", (0, 1)),)
+
 
 def sums_of_few_rows(m: int, k: int, n: int) -> list[Buffer]:
     a, b = te.placeholder((m, k), name="a"), te.placeholder((k, n), name="b")
@@ -467,7 +469,7 @@ def test_few_rows_take_columns_that_lie_along_the_sum_as_they_are(
 
 @pytest.mark.parametrize(
     ("shape", "is_asked_for"),
-    [((8, 4096, 4096), True), ((8, 1024, 1024), False), ((48, 1024, 1024), False)],
+    [((8, 4096, 4096), True), ((8, 1024, 1024), False), ((48, 1024, 960), False)],
 )
 def test_a_processor_that_looks_ahead_streams_and_is_asked_for_what_main_memory_holds(
     shape: tuple[int, int, int], is_asked_for: bool
@@ -485,3 +487,22 @@ def test_each_of_many_matrices_is_packed_where_its_lines_push_each_other_out() -
     y = te.compute((8, 128, 128), lambda p, i, j: te.sum(a[p, i, r] * b[p, r, j], axis=r), name="y")
     done = default_schedule("f", [Nest((y,), y.op)], 0, [a, b], [y], AVX2)
     assert "b_packed" in [block.name for block in blocks_of(done.program.body)]
+
+
+@pytest.mark.parametrize(
+    ("shape", "threads", "loops"),
+    [
+        ((64, 768, 3072), 1, [48]),  # panels
+        ((64, 768, 3072), 2, [2, 24]),  # for each thread
+        ((32, 512, 2048), 1, [32]),
+        ((512, 512, 2048), 1, []),  # a copy is soon made beside what is multiplied with it
+        ((64, 2048, 2048), 1, []),  # two panels and the rows are too much for the second cache
+        ((64, 768, 3000), 1, []),  # the last panel is not whole
+    ],
+)
+def test_columns_of_few_rows_are_packed_while_those_before_are_multiplied(shape, threads, loops):
+    machine = Machine(l1=48 << 10, threads=threads, looks_ahead=True)
+    program = product(*shape, machine)
+    around = steps.loops_around(program, "y")
+    last = next((n for n, loop in enumerate(around, 1) if loop.annotations[:1] == STAGES), 0)
+    assert [loop.extent for loop in around[:last]] == loops

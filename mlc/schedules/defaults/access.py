@@ -114,3 +114,11 @@ def widest_dtype_bytes(nest: Nest) -> int:
     if all(size == 1 for size in sizes):
         return 1
     return max(sizes)
+
+
+def tile_bytes(tensor: Tensor, tiles: tuple[int, ...]) -> int:
+    """Bytes of what a tile holds of ``tensor``, whose other axes are whole."""
+    size = tensor.dtype.itemsize
+    for d, extent in enumerate(tensor.shape):
+        size *= tiles[d] if d < len(tiles) else extent
+    return size

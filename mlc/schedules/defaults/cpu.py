@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import field
 from functools import partial
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from ...ir.expr import Var
@@ -14,12 +13,13 @@ from ...records import dataclass
 from ...te.program import Nest, Tiling, create_program
 from ...te.tensor import Tensor
 from ..schedule import Schedule
-from .access import loads_in, point_cost, points, reduce_axes, transposed_axis
+from .access import loads_in, point_cost, points, reduce_axes, tile_bytes, transposed_axis
 from .machine import STACK_BYTES, TASK_NS, Machine
 from .periods import cut_period, short_periods, short_rows
 from .vectors import (
     extent_of,
     fuse_contiguous,
+    loop_around,
     private_loops,
     stay_apart,
     vectorize_last,
@@ -58,6 +58,7 @@ class _Plan:
     ways: dict[Nest, Way] = field(default_factory=dict)  # for nests that have one of their own
     parts: list[Nest] = field(default_factory=list)  # of ``before``, made where they are used
     is_even: bool = False  # whether threads have as many columns each
+    is_early: bool = False  # whether ``parts`` are made an iteration early
 
 
 def default_schedule(
@@ -92,7 +93,7 @@ def default_schedule(
     scratch = tuple(
         t
         for t in made
-        if id(t) in early or (id(t) not in held and _tile_bytes(t, tiles) > STACK_BYTES)
+        if id(t) in early or (id(t) not in held and tile_bytes(t, tiles) > STACK_BYTES)
     )
     program = create_program(name, plan.nests, inputs, outputs, plan.tiling, plan.before, scratch)
     s = Schedule(program)
@@ -121,7 +122,7 @@ def default_schedule(
     copies = dict(zip(names, plan.before, strict=False))
     names = [b.name for b in blocks_of(s.program.body)]  # a call has another name
     added = 0
-    if tile is not None and main is not None and _columns_first(plan.tiling):
+    if tile is not None and main is not None and _columns_first(plan.tiling) and not plan.is_early:
         from .contraction import block_columns
 
         added = block_columns(s, names[first], main, tile, machine)
@@ -130,7 +131,7 @@ def default_schedule(
         columns = s.loops(names[first])[depth - 2] if plan.parts else None
         chosen, total = _share_out(s, names[first], plan, added, machine)
         if blocked is not None and plan.parts:  # what a batch needs is copied right before it
-            columns = _around(s, names[first], last)
+            columns = loop_around(s, names[first], last)
         if runs is not None and main is not None:
             from .contraction import bring_out
 
@@ -138,10 +139,19 @@ def default_schedule(
             if any(loop is chosen for loop in inside):
                 total /= extent_of(s, runs)
             columns = runs
+        is_early = plan.is_early and chosen is columns
+        if is_early and machine.threads > 1:
+            chosen, columns = s.split(chosen, [machine.threads, None])
         for block, nest in reversed(copies.items()):  # what is read before what it is made of
             if nest in plan.parts and columns is not None:
-                _schedule_part(s, block, nest, names[first], columns, chosen, machine)
-        _parallel(s, chosen, total)  # last: each step asks anew whether threads race
+                if is_early:
+                    from .packing import copy_early
+
+                    copy_early(s, block, nest, columns, machine)
+                else:
+                    _schedule_part(s, block, nest, names[first], columns, chosen, machine)
+        if not is_early or machine.threads > 1:
+            _parallel(s, chosen, total)  # last: each step asks anew whether threads race
     if tile is None and blocked is None and not plan.ways:
         if depth and any(map(reduce_axes, plan.nests)):
             from .joined_folds import join_folds
@@ -180,23 +190,10 @@ def _schedule_part(
         _schedule_inside(s, name, nest, shared, machine)
 
 
-def _around(s: Schedule, name: str, loop: Var) -> Var | None:
-    """The loop right around ``loop``."""
-    loops = s.loops(name)
-    return next((outer for outer, inner in pairwise(loops) if inner is loop), None)
-
-
 def _columns_first(tiling: Tiling) -> bool:
     """Whether the loop over the last axis stands outside that over rows."""
     order = tiling.order
     return order is not None and len(order) >= 2 and order[-1] != len(order) - 1
-
-
-def _tile_bytes(tensor: Tensor, tiles: tuple[int, ...]) -> int:
-    size = tensor.dtype.itemsize
-    for d, extent in enumerate(tensor.shape):
-        size *= tiles[d] if d < len(tiles) else extent
-    return size
 
 
 def _plan_blocks(
@@ -290,10 +287,12 @@ def _plan_products(
         tiling = tiling_for(main, roles, tile, machine)
         plan = _Plan(packing, [main, *nests[1:]], tiling)
         if packing and _columns_first(tiling):
-            from .packing import made_in_parts
+            from .packing import is_made_early, made_in_parts
 
             plan.parts = made_in_parts(packing, main, roles, machine)
             plan.is_even = bool(plan.parts) and would_wait(main, roles, tile, machine)
+            alone = len(plan.parts) == 1
+            plan.is_early = alone and is_made_early(nest, roles, tile, machine)
         return plan, tile, main
     return None
 

@@ -9,13 +9,16 @@ from ...te.program import Nest
 from ...te.tensor import Constant
 from ..schedule import Schedule
 from .access import loads_in, reduce_axes, step, transposed_axis
-from .contraction import Roles
-from .machine import LINE_BYTES, Machine
-from .vectors import extent_of
+from .contraction import STEPS, Roles, Tile, steps_at_once
+from .machine import LARGE_L2, LINE_BYTES, Machine
+from .vectors import extent_of, vectorize_last
 
 MOST_PANELS = 4
 PAGE_BYTES = 4096
 AHEAD = 8  # rows
+EARLY = 12  # rows, one of which takes some hundred cycles where others are multiplied meanwhile
+LEAST_PANELS = 16  # of each thread, the first of which it waits for
+EARLY_ROWS = 32, 256  # multiplied with a panel: few have no time to copy one, many lose none so
 
 
 def made_in_parts(before: list[Nest], main: Nest, roles: Roles, machine: Machine) -> list[Nest]:
@@ -62,6 +65,45 @@ def copy_in_parts(s: Schedule, name: str, nest: Nest, loop: Var) -> int:
     shared = next(n for n, around in enumerate(s.loops(name), 1) if around is loop)
     read_in_order(s, name, nest, shared)
     return shared
+
+
+def is_made_early(nest: Nest, roles: Roles, tile: Tile, machine: Machine) -> bool:
+    """Whether each panel of columns that ``nest`` multiplies should be copied while the one before
+    it is multiplied: where few rows are multiplied with it, so that a copy of its own takes much of
+    the time, and these stay in the second cache beside two panels; where vectors are lines, columns
+    whole panels, as many for each thread, and the reduction whole turns."""
+    fold, *others = reduce_axes(nest)
+    read = [node for node in loads_in(nest) if _uses(node, roles.n)]
+    panels, left = divmod(roles.n.extent, tile.columns)
+    large = machine.l2 >= LARGE_L2  # which answers late: copies do not pay for so few rows there
+    if others or left or roles.m is None or large or machine.vector_bytes < LINE_BYTES:
+        return False
+    if panels < LEAST_PANELS * machine.threads or panels % machine.threads:
+        return False
+    if len(read) != 1 or step(read[0], roles.n) != 1 or _uses(read[0], roles.m):
+        return False
+    rows, size = roles.m.extent, nest.tensors[0].dtype.itemsize * fold.extent
+    least, most = EARLY_ROWS
+    if not least <= rows <= most or (rows + 2 * tile.columns) * size > machine.l2 * 3 // 4:
+        return False
+    narrow = read[0].dtype is not nest.tensors[0].dtype
+    alone = all(a.extent == 1 or a is roles.m or a is roles.n for a in nest.compute.axes)
+    even = fold.extent % (STEPS * tile.vectors) == 0  # steps of a turn, which copies one vector
+    return alone and even and not narrow and steps_at_once(nest, roles, tile, machine) is None
+
+
+def copy_early(s: Schedule, name: str, nest: Nest, columns: Var, machine: Machine) -> None:
+    """The copy that is made in ``columns`` is made an iteration early, in turns with what reads
+    the one before it, and its rows, each of which is elsewhere, are asked for earlier still."""
+    s.compute_at(name, columns)
+    shared = next(n for n, around in enumerate(s.loops(name), 1) if around is columns)
+    read_in_order(s, name, nest, shared)
+    loops = s.loops(name)[shared:]
+    vectorize_last(s, nest, loops[-1], machine)
+    (matrix,) = {read.source for read in reads_of(s.block(name))}
+    rows = next(loop for loop in s.loops(name)[shared:] if extent_of(s, loop) > 1)
+    s.prefetch(name, matrix, rows, EARLY)
+    s.pipeline(columns, [0, 1])
 
 
 def turn_in_part(s: Schedule, name: str, nest: Nest, shared: int, machine: Machine) -> bool:

@@ -30,7 +30,7 @@ from ...te.program import Nest, Tiling
 from ...te.tensor import Tensor
 from ..schedule import Schedule
 from .access import loads_in, reduce_axes, step
-from .contraction import LATENCY, Roles, is_packed_ahead, pack_axis, pays_to_pack
+from .contraction import LATENCY, Roles, choose_tile, is_packed_ahead, pack_axis, pays_to_pack
 from .folds import is_foldable
 from .machine import FEW_REGISTERS, LARGE_L2, LINE_BYTES, STACK_BYTES, Machine
 from .vectors import lanes_for, private_loops, split_roles
@@ -91,6 +91,11 @@ def plan_stream(nest: Nest, roles: Roles | None, machine: Machine) -> Stream | N
     packs = rows > most and (is_small or machine.l2 < LARGE_L2)
     if packs and pays_to_pack(matrix, nest, roles, lanes, machine):
         return None  # blocks of columns are copied by longer rows than those of one tile
+    if rows > TOGETHER and pays_to_pack(matrix, nest, roles, lanes, machine):
+        from .packing import is_made_early
+
+        if is_made_early(nest, roles, choose_tile(nest, roles, machine), machine):
+            return None  # each panel comes while the one before it is multiplied
     together, steps, run_bytes = rows, STEPS, RUN_BYTES
     if TOGETHER < rows <= SOME_ROWS:
         together = max(TILE_ROWS, key=lambda n: ((rows % n or n) >= n / 2, n))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 from math import prod
 
 from ...ir.expr import Apply, Axis, Const, Expr, Load, Var
@@ -61,6 +62,11 @@ def is_long(roots: Iterable[Expr]) -> bool:
 def private_loops(s: Schedule, block: Block, shared: int) -> list[Var]:
     """The loops of the block alone."""
     return list(s.loops(block)[shared:])
+
+
+def loop_around(s: Schedule, name: str, loop: Var) -> Var | None:
+    """The loop of block ``name`` right around ``loop``."""
+    return next((outer for outer, inner in pairwise(s.loops(name)) if inner is loop), None)
 
 
 def extent_of(s: Schedule, var: Var) -> int:

@@ -154,12 +154,13 @@ def pipeline(
 
     Statement n of the body runs ``stages[n]`` iterations late: here, while iteration k computes,
     iteration k + 1 copies. ``order`` is the order of those that run at one time. A hint: backends
-    that cannot do it run the iterations one after the other. With ``apart``, threads that do
-    nothing else ask for the boxes that are loaded in stage 0, as soon as there is room for them;
-    where no boxes are loaded it means nothing. With ``cluster``, so many neighbours along
-    blockIdx.x share the boxes that they would all load: each asks for a part, which comes to all.
-    Refused where a statement would
-    overtake one that it needs, or overwrite what another iteration has yet to read.
+    that cannot do it run the iterations one after the other. On processors, a copy in stage 0 that
+    a fold in stage 1 reads is made line by line in the turns of that fold, an iteration early. With
+    ``apart``, threads that do nothing else ask for the boxes that are loaded in stage 0, as soon as
+    there is room for them; where no boxes are loaded it means nothing. With ``cluster``, so many
+    neighbours along blockIdx.x share the boxes that they would all load: each asks for a part,
+    which comes to all. Refused where a statement would overtake one that it needs, or overwrite
+    what another iteration has yet to read.
     """
     places = tuple(range(len(stages))) if order is None else tuple(order)
     s.take(Pipeline(loop, tuple(stages), places, apart, cluster))
