@@ -277,6 +277,18 @@ def test_a_stencil_asks_for_its_last_row_a_page_ahead(rows: int, columns: int, c
         assert found == [("compute", "x", 4096 // (4 * 64), 0, 1, "last")] * (count if seen else 0)
 
 
+@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize(("fold", "count"), [(te.sum, 1), (te.max, 0)])
+def test_windows_along_a_row_are_written_out_where_vectors_share_lines(shared, fold, count) -> None:
+    x = te.placeholder((514, 514), "float32", "x")
+    p, q = te.reduce_axis(3, "p"), te.reduce_axis(3, "q")
+    y = te.compute((512, 512), lambda i, j: fold(x[i + p, j + q], axis=[p, q]))
+    machine = Machine(shares_lines=shared)
+    program = default_schedule("s", [Nest((y,), y.op)], 0, [x], [y], machine).program
+    unrolled = [s for s in walk(program.body) if isinstance(s, For) and s.extent == 3]
+    assert [s.kind for s in unrolled].count(LoopKind.UNROLLED) == (count if shared else 0)
+
+
 @pytest.mark.parametrize(("columns", "rows"), [(256, 8), (512, 4), (1024, 4)])
 def test_short_rows_that_are_multiplied_go_by_eights(monkeypatch, columns: int, rows: int) -> None:
     monkeypatch.setattr(Target, "looks_ahead", property(lambda target: True))

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from ...ir.expr import Expr, Load, Var
-from ...ir.program import Accumulate, Buffer, For, LoopKind, Seq, Stmt, Store, expressions_of
+from ...ir.program import Accumulate, Buffer, For, If, LoopKind, Seq, Stmt, Store, expressions_of
 from ...ir.rewrite import loads_of, variables_of
 from .addressing import address_of, alignment, gep, stored_as
 from .emitter import Emitter
@@ -56,7 +56,7 @@ def overlaps_in(e: Emitter, stmts: Sequence[Stmt]) -> Overlaps:
 
 
 def _loads(stmt: Stmt) -> Iterable[Load]:
-    """What ``stmt`` loads in all lanes."""
+    """What ``stmt`` loads, if only for some lanes."""
     match stmt:
         case Store() | Accumulate():
             for expr in expressions_of(stmt):
@@ -64,6 +64,8 @@ def _loads(stmt: Stmt) -> Iterable[Load]:
         case Seq(stmts=stmts):
             for part in stmts:
                 yield from _loads(part)
+        case If(then=then, otherwise=None):
+            yield from _loads(then)
 
 
 def _place(e: Emitter, load: Load, lane: Var) -> tuple[Place, int] | None:

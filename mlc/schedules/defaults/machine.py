@@ -20,6 +20,7 @@ class Machine:
     threads: int = 2
     shuffles_apart: bool = True  # whether lanes are picked beside two multiply-adds in a cycle
     looks_ahead: bool = False  # whether it reads rows ahead of the code well by itself
+    shares_lines: bool = False  # whether vectors that overlap in memory are loaded but once
     has_dot4: bool = False  # whether ``dot4`` is an instruction
     has_dot2: bool = False  # whether one adds products of bfloat16 in float32, two at a time
     has_byte_tiles: bool = False  # whether there are matrix tiles of bytes
@@ -41,6 +42,7 @@ def machine_of(target: Any, threads: int) -> Machine:
         past_bytes=target.past_bytes,
         shuffles_apart=target.shuffles_apart,
         looks_ahead=target.looks_ahead,
+        shares_lines=target.shares_lines,
         has_dot4=target.has_dot4,
         has_dot2=target.has_dot2,
         has_byte_tiles=target.has_byte_tiles,

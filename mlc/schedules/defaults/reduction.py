@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import gcd, prod
 
-from ...ir.expr import Axis, Load, Var
+from ...ir.expr import Axis, Load, Reduce, Var
 from ...ir.program import Block
 from ...ir.rewrite import variables_of
 from ...te.factor import factor_reduction
@@ -201,17 +201,40 @@ def _schedule_columns(
         return _schedule_streams(s, nest, spatial, reduce[0], lanes, threads, machine)
     vectors = -(-extent // lanes)
     across = vectors if vectors <= 8 else min(8, extent // lanes)
+    along = _along_lanes(s, s.block(block.name), nest, last, reduce) if machine.shares_lines else []
     strip, vector, lane = s.split(last, [None, across, lanes])
     inner, outer_loops = _innermost(s, spatial[:-1], 8 // across if extent_of(s, strip) == 1 else 1)
     reduce, slid = _rows_together(s, block, nest, outer_loops, inner, reduce, across)
+    along = [] if slid else along  # rows together need the registers
+    reduce = [*(v for v in reduce if not any(v is other for other in along)), *along]
     s.reorder(*outer_loops, strip, *reduce, *inner, vector, lane)
     short = [v for v in reduce if extent_of(s, v) <= SHORT and not slid]
     if across > 1 and across * prod(extent_of(s, v) for v in short) > written:
         short = []
-    for var in (*short, *slid, *inner, vector):  # partial sums that are added up stay in registers
+    written_out = [*short, *slid, *(v for v in along if not any(v is other for other in short))]
+    for var in (*written_out, *inner, vector):  # partial sums that are added up stay in registers
         s.unroll(var)
     s.vectorize(lane)
     return next((v for v in outer_loops if extent_of(s, v) > 1), strip)
+
+
+def _along_lanes(s: Schedule, block: Block, nest: Nest, last: Var, reduce: list[Var]) -> list[Var]:
+    """Short loops of ``reduce`` along which a row is read that lanes run along: at each step of it
+    but one element further."""
+    bound = {id(it.binding): it.axis for it in s.block(block.name).iters}
+    columns = [it.axis for it in block.iters if any(v is last for v in variables_of(it.binding))]
+    root = nest.compute.body[0]
+    if len(columns) != 1 or not isinstance(root, Reduce) or root.combiner.fn != "add":
+        return []  # more is to be done for extremes than to add, and by the same units
+    (column,) = columns
+    found = []
+    for var in reduce:
+        fold = bound.get(id(var))
+        if extent_of(s, var) <= SHORT and any(
+            step(n, column) == 1 and _slides(n, column, fold) for n in loads_in(nest)
+        ):
+            found.append(var)
+    return found
 
 
 def _rows_together(
