@@ -21,7 +21,7 @@ from .types import Value, memory_type, shuffle_mask, type_of
 def joined(e: Emitter, expr: Apply) -> Value | None:
     """The value of ``expr``, a disjunction, if it is made of neighbours as above, else None."""
     parts = _parts(expr)
-    if parts is None or e.volatile or e.target.arch not in ("x86_64", "aarch64"):
+    if parts is None or e.target.arch not in ("x86_64", "aarch64"):
         return None
     places: list[Address] = []
     for node in parts:
@@ -38,10 +38,11 @@ def joined(e: Emitter, expr: Apply) -> Value | None:
     if first.step in (0, count) and _are_neighbours(places):
         many = count * e.lanes if first.step else 0
         kind = memory_type(first.buffer.dtype, many) if many else type_of(expr.dtype)
-        align = alignment(first.buffer)
+        volatile = "volatile " if e.volatile else ""
+        line = f"load {volatile}{kind}, ptr {first.pointer}, align {alignment(first.buffer)}"
         if not many:
-            return e.op(f"load {kind}, ptr {first.pointer}, align {align}", expr.dtype)
-        raw = e.raw(f"load {kind}, ptr {first.pointer}, align {align}")
+            return e.op(line, expr.dtype)
+        raw = e.raw(line)
         text = f"bitcast {kind} {raw} to {type_of(expr.dtype, e.lanes)}"
         return e.op(text, expr.dtype, e.lanes)
     if first.step != 1:

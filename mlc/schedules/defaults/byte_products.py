@@ -6,13 +6,12 @@
     ->  left[i, q]   = the bytes a[i, 4q] .. a[i, 4q + 3]
         right[q, j]  = the bytes b[4q, j] .. b[4q + 3, j]
         dots[i, j]   = sum over q of dot4(left[i, q], right[q, j])
-        c[i, j]      = dots[i, j] - 128 * (sum over k of b[k, j])
+        c[i, j]      = dots[i, j] - 128 * (sum over k of a[i, k])
 
-``dot4`` multiplies bytes without sign by bytes with sign. Where both operands have one, ``left``
-holds ``a + 128``, where neither has, ``a - 128``; the last line takes that out again. Where panels
-of ``right`` are made one after another, each right before it is read, it is ``right`` that holds
-``b + 128`` or ``b - 128``, and rows of ``a`` that are summed. All of it is exact modulo 2**32, and
-so is the result.
+``dot4`` multiplies bytes without sign by bytes with sign. Where both operands have one, ``right``
+holds ``b + 128``, where neither has, ``b - 128``; the last line takes that out again. ``left`` is
+read where it lies if its bytes are neighbours there. All of it is exact modulo 2**32, and so is
+the result.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ from ...te.program import Nest, Tiling
 from ...te.tensor import Compute, Tensor
 from .access import reduce_axes, step
 from .contraction import Roles, Tile, choose_tile, tiling_for, would_wait
-from .groups import Groups, narrow_operands, pack_groups, turn_groups
+from .groups import Groups, groups_in_place, narrow_operands, pack_groups, turn_groups
 from .machine import Machine
 from .packing import made_in_parts
 
@@ -80,10 +79,6 @@ class _Operands:
         """Whether one of them has to get another sign."""
         return self.left.dtype is self.right.dtype
 
-    @property
-    def right_is_signed(self) -> bool:
-        return self.right.dtype is int8
-
 
 def byte_products(nest: Nest, roles: Roles, machine: Machine) -> ByteProducts | None:
     """The nest by the instruction; None where it does not apply."""
@@ -91,10 +86,42 @@ def byte_products(nest: Nest, roles: Roles, machine: Machine) -> ByteProducts | 
     if operands is None:
         return None
     tile = _tile(choose_tile(nest, roles, machine), roles)
-    made = _made(nest, roles, operands, tile, machine, in_parts=False)
-    if made.tiling.order is not None and made.tiling.order[-1] != len(made.tiling.order) - 1:
-        made = _made(nest, roles, operands, tile, machine, in_parts=True)
-    return made
+    fold, folds = operands.fold, operands.folds
+    rows = groups_in_place(nest, operands.left, fold, _byte, 4)
+    rows = rows or pack_groups(nest, operands.left, fold, None, 0, _byte, 4)
+    columns = _columns(nest, roles, operands, tile.columns)
+    quads = Axis(fold.name, -(-fold.extent // 4), is_reduce=True)
+    inner = tuple(quads if a is fold else Axis(a.name, a.extent, is_reduce=True) for a in folds)
+    swap: dict[Var, Expr] = dict(zip(folds, inner, strict=True))
+
+    def dots(a: Expr, b: Expr) -> Expr:
+        signed_last = (a, b) if operands.left.dtype is uint8 else (b, a)
+        return apply("dot4", *signed_last)
+
+    value = dots(rows.at(swap), columns.at(swap))
+    root = nest.compute.body[0]
+    before = [*rows.before, *columns.before]
+    if operands.flip or root.dtype is not int32:
+        sums = _summed(nest, nest.compute.axes, value, inner, "dots")
+        total: Expr = load(sums.tensors[0], nest.compute.axes)
+        if operands.flip:
+            ones = const(0x01010101, int32)
+            totals = _row_sums(nest, rows, swap, fold, lambda x: dots(x, ones), machine)
+            before += totals
+            shift = load(totals[-1].tensors[0], rows.spatial) * const(128, int32)
+            total = total - shift if operands.left.dtype is int8 else total + shift
+        final = replace(nest.compute, body=(cast(total, root.dtype),))
+        nests = [sums, Nest(nest.tensors, final)]
+    else:
+        body = (reduce(reducer("sum", int32), (value,), inner, 0),)
+        nests = [Nest(nest.tensors, replace(nest.compute, body=body))]
+    tiling = tiling_for(nests[0], roles, tile, machine)
+    parts: list[Nest] = []
+    if tiling.order is not None and tiling.order[-1] != len(tiling.order) - 1:
+        parts = made_in_parts(before, nests[0], roles, machine)
+        parts = list(columns.before) if parts else []
+    is_even = bool(parts) and would_wait(nests[0], roles, tile, machine)
+    return ByteProducts(before, nests, tile, tiling, parts, is_even)
 
 
 def _operands(nest: Nest, roles: Roles, machine: Machine) -> _Operands | None:
@@ -122,80 +149,35 @@ def _tile(tile: Tile, roles: Roles) -> Tile:
     return replace(tile, vectors=vectors)
 
 
-def _made(
-    nest: Nest, roles: Roles, operands: _Operands, tile: Tile, machine: Machine, in_parts: bool
-) -> ByteProducts:
-    """The product, its columns' operand made ``in_parts`` or at once."""
-    fold, folds, flip = operands.fold, operands.folds, _HIGHEST if operands.flip else 0
-    rows = pack_groups(nest, operands.left, fold, None, 0, _byte, 4, flips=0 if in_parts else flip)
-    joining: list[Nest] = []
-    right, flips = operands.right, flip if in_parts else 0
+def _columns(nest: Nest, roles: Roles, operands: _Operands, panel: int) -> Groups:
+    """What the columns read, by panels."""
+    right, fold, flips = operands.right, operands.fold, _HIGHEST if operands.flip else 0
     if step(right, fold) == 1 and step(right, roles.n) != 1:
-        joined, columns = turn_groups(nest, right, fold, roles.n, tile.columns, _byte, 4, flips)
-        joining.append(joined)
-    else:
-        columns = pack_groups(nest, right, fold, roles.n, tile.columns, _byte, 4, flips=flips)
-    # What is turned over has the other sign now.
-    right_is_signed = operands.right_is_signed is not (operands.flip and in_parts)
-    quads = Axis(fold.name, -(-fold.extent // 4), is_reduce=True)
-    inner = tuple(quads if a is fold else Axis(a.name, a.extent, is_reduce=True) for a in folds)
-    swap: dict[Var, Expr] = dict(zip(folds, inner, strict=True))
-
-    def dots(a: Expr, b: Expr) -> Expr:
-        return apply("dot4", a, b) if right_is_signed else apply("dot4", b, a)
-
-    value = dots(rows.at(swap), columns.at(swap))
-    root = nest.compute.body[0]
-    before = [rows.nest, *joining, columns.nest]
-    if operands.flip or root.dtype is not int32:
-        sums = _summed(nest, nest.compute.axes, value, inner, "dots")
-        total: Expr = load(sums.tensors[0], nest.compute.axes)
-        if operands.flip:
-            side = rows if in_parts else columns
-            ones = const(0x01010101, int32)
-            totals = _side_sums(
-                nest, side, folds, inner, lambda x: dots(x, ones) if in_parts else dots(ones, x)
-            )
-            if in_parts:
-                totals[:] = _along_lanes(totals[0], machine)
-            before += totals
-            shift = load(totals[-1].tensors[0], side.spatial) * const(128, int32)
-            was_added = operands.left.dtype is int8
-            total = total - shift if was_added else total + shift
-        final = replace(nest.compute, body=(cast(total, root.dtype),))
-        nests = [sums, Nest(nest.tensors, final)]
-    else:
-        body = (reduce(reducer("sum", int32), (value,), inner, 0),)
-        nests = [Nest(nest.tensors, replace(nest.compute, body=body))]
-    tiling = tiling_for(nests[0], roles, tile, machine)
-    parts = made_in_parts(before, nests[0], roles, machine) if in_parts else []
-    parts = [*joining, *parts] if parts else []
-    is_even = bool(parts) and would_wait(nests[0], roles, tile, machine)
-    return ByteProducts(before, nests, tile, tiling, parts, is_even)
+        return turn_groups(nest, right, fold, roles.n, panel, _byte, 4, flips)
+    return pack_groups(nest, right, fold, roles.n, panel, _byte, 4, flips=flips)
 
 
-def _side_sums(
+def _row_sums(
     nest: Nest,
-    side: Groups,
-    folds: tuple[Axis, ...],
-    inner: tuple[Axis, ...],
+    rows: Groups,
+    mapping: dict[Var, Expr],
+    fold: Axis,
     value: Callable[[Expr], Expr],
+    machine: Machine,
 ) -> list[Nest]:
-    """The sums of all bytes of an operand along the reduction."""
-    axes = tuple(Axis(a.name, a.extent) for a in side.spatial)
-    again = tuple(Axis(a.name, a.extent, is_reduce=True) for a in inner)
-    back: dict[Var, Expr] = dict(zip(side.spatial, axes, strict=True))
-    back.update(zip(folds, again, strict=True))
-    return [_summed(nest, axes, value(side.at(back)), again, "side_sums")]
-
-
-def _along_lanes(nest: Nest, machine: Machine) -> list[Nest]:
-    """Sums along what lies side by side: lane by lane first, if they are long."""
-    last = reduce_axes(nest)[-1]
-    lanes = machine.lanes(int32)
-    if last.extent <= lanes:
-        return [nest]
-    return list(factor_reduction(nest, last, (-(-last.extent // lanes), lanes), (1,), "lanes"))
+    """The sums of all bytes of a row along the reduction, over the axes that ``mapping`` has for
+    those of the nest; ``fold`` is that along memory. Long ones are added up lane by lane first."""
+    axes = tuple(Axis(a.name, a.extent) for a in rows.spatial)
+    folds = {
+        a: Axis(b.name, b.extent, is_reduce=True) for a, b in mapping.items() if isinstance(b, Axis)
+    }
+    back: dict[Var, Expr] = dict(zip(rows.spatial, axes, strict=True))
+    back.update(folds)
+    sums = _summed(nest, axes, value(rows.at(back)), tuple(folds.values()), "row_sums")
+    along, lanes = folds[fold], machine.lanes(int32)
+    if along.extent <= lanes:
+        return [sums]
+    return list(factor_reduction(sums, along, (-(-along.extent // lanes), lanes), (1,), "lanes"))
 
 
 def _byte(raw: Expr) -> Expr:

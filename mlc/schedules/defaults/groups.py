@@ -10,21 +10,19 @@ from ...ir.rewrite import substitute, variables_of
 from ...records import dataclass
 from ...te.program import Nest
 from ...te.tensor import Compute, Tensor
-from .access import loads_in, reduce_axes
+from .access import loads_in, reduce_axes, step
 from .contraction import Roles
 
 
 @dataclass(frozen=True, eq=False)
 class Groups:
-    """``nest`` makes a tensor of int32, each of which holds neighbours along the reduction."""
+    """Numbers of int32, each of which holds neighbours along the reduction: ``at`` says what the
+    product reads, its axes replaced. The nests in ``before`` make them; there are none where they
+    lie so."""
 
-    nest: Nest
+    before: tuple[Nest, ...]
     spatial: tuple[Axis, ...]  # of the axes that the operand depends on
-    place: Callable[[dict[Var, Expr]], tuple[Expr, ...]]
-
-    def at(self, mapping: dict[Var, Expr]) -> Expr:
-        """What the product reads, its axes replaced."""
-        return load(self.nest.tensors[0], self.place(mapping))
+    at: Callable[[dict[Var, Expr]], Expr]
 
 
 def narrow_operands(
@@ -83,10 +81,7 @@ def pack_groups(
     ``column``, ``panel`` columns lie together. ``number`` makes the bits of one of them, an int32
     with zeros above. There are a ``multiple`` of groups, and at least so many ``panels``, zeros
     beyond the end, and the bits that ``flips`` has are turned over."""
-    used = {v for index in node.indices for v in variables_of(index)}
-    axes = [a for a in (*nest.compute.axes, *reduce_axes(nest)) if a in used]
-    spatial = tuple(a for a in axes if not a.is_reduce)
-    folds = [a for a in axes if a.is_reduce and a is not fold]
+    spatial, folds = _axes_of(nest, node, fold)
     groups = -(-fold.extent // (count * multiple)) * multiple
     is_filled_up = groups > -(-fold.extent // count)
     outer = [a for a in spatial if a is not column]
@@ -110,16 +105,34 @@ def pack_groups(
         total = _joined(node, mapping, fold, rest[-1], number, count, inside, is_filled_up)
         return total ^ const(flips, int32) if flips else total
 
-    def place(mapping: dict[Var, Expr]) -> tuple[Expr, ...]:
+    made = _packing(nest, f"{node.source.name}_packed", shape, element)
+    (packed,) = made.tensors
+
+    def at(mapping: dict[Var, Expr]) -> Expr:
         found = [mapping.get(a, a) for a in outer]
         inner = [mapping.get(a, a) for a in (*folds, fold)]
         if column is None:
-            return (*found, *inner)
-        at = mapping.get(column, column)
-        return (*found, at // panel, *inner, at % panel)
+            return load(packed, (*found, *inner))
+        place = mapping.get(column, column)
+        return load(packed, (*found, place // panel, *inner, place % panel))
 
-    made = _packing(nest, f"{node.source.name}_packed", shape, element)
-    return Groups(made, spatial, place)
+    return Groups((made,), spatial, at)
+
+
+def groups_in_place(
+    nest: Nest, node: Load, fold: Axis, number: Callable[[Expr], Expr], count: int
+) -> Groups | None:
+    """Groups of ``count`` neighbours that lie side by side in memory, none of them left over; None
+    where they do not."""
+    if step(node, fold) != 1 or fold.extent % count:
+        return None
+    spatial, folds = _axes_of(nest, node, fold)
+
+    def at(mapping: dict[Var, Expr]) -> Expr:
+        inside = {a: mapping.get(a, a) for a in (*spatial, *folds)}
+        return _joined(node, inside, fold, mapping.get(fold, fold), number, count)
+
+    return Groups((), spatial, at)
 
 
 def turn_groups(
@@ -131,13 +144,10 @@ def turn_groups(
     number: Callable[[Expr], Expr],
     count: int,
     flips: int = 0,
-) -> tuple[Nest, Groups]:
+) -> Groups:
     """What `pack_groups` makes of an operand whose neighbours lie along ``fold``: first a nest that
     puts them together, zeros beyond the end of the last panel, then one that turns the numbers."""
-    used = {v for index in node.indices for v in variables_of(index)}
-    axes = [a for a in (*nest.compute.axes, *reduce_axes(nest)) if a in used]
-    spatial = tuple(a for a in axes if not a.is_reduce)
-    folds = [a for a in axes if a.is_reduce and a is not fold]
+    spatial, folds = _axes_of(nest, node, fold)
     outer = [a for a in spatial if a is not column]
     panels, groups = -(-column.extent // panel), -(-fold.extent // count)
 
@@ -159,13 +169,21 @@ def turn_groups(
     shape = [*shape[: len(outer)], panels, *shape[len(outer) + 1 :], panel]
     made = _packing(nest, f"{node.source.name}_packed", shape, turned)
 
-    def place(mapping: dict[Var, Expr]) -> tuple[Expr, ...]:
+    def at(mapping: dict[Var, Expr]) -> Expr:
         found = [mapping.get(a, a) for a in outer]
         inner = [mapping.get(a, a) for a in (*folds, fold)]
-        at = mapping.get(column, column)
-        return (*found, at // panel, *inner, at % panel)
+        place = mapping.get(column, column)
+        return load(made.tensors[0], (*found, place // panel, *inner, place % panel))
 
-    return words, Groups(made, spatial, place)
+    return Groups((words, made), spatial, at)
+
+
+def _axes_of(nest: Nest, node: Load, fold: Axis) -> tuple[tuple[Axis, ...], list[Axis]]:
+    """The axes that ``node`` depends on: spatial ones, and reduce axes beside ``fold``."""
+    used = {v for index in node.indices for v in variables_of(index)}
+    axes = [a for a in (*nest.compute.axes, *reduce_axes(nest)) if a in used]
+    spatial = tuple(a for a in axes if not a.is_reduce)
+    return spatial, [a for a in axes if a.is_reduce and a is not fold]
 
 
 def _packing(nest: Nest, name: str, shape: list[int], element: Callable[..., Expr]) -> Nest:

@@ -20,7 +20,7 @@ from ...ir.expr import Axis, Expr, Reduce, Var, apply, cast, const, reduce
 from ...te.program import Nest
 from .access import reduce_axes
 from .contraction import Roles
-from .groups import narrow_operands, pack_groups
+from .groups import groups_in_place, narrow_operands, pack_groups
 from .machine import Machine
 
 LEAST_ROWS = 16  # copies of both operands pay for this many rows and columns
@@ -43,7 +43,8 @@ def half_products(nest: Nest, roles: Roles, panel: int, machine: Machine) -> lis
     fold = max(folds, key=lambda a: a.extent)
     if roles.m.extent < LEAST_ROWS or roles.n.extent < LEAST_COLUMNS or fold.extent < LEAST_DEPTH:
         return None
-    rows = pack_groups(nest, operands[0], fold, None, 0, _bits, 2)
+    rows = groups_in_place(nest, operands[0], fold, _bits, 2)
+    rows = rows or pack_groups(nest, operands[0], fold, None, 0, _bits, 2)
     columns = pack_groups(nest, operands[1], fold, roles.n, panel, _bits, 2)
     inner = tuple(
         Axis(a.name, -(-a.extent // 2) if a is fold else a.extent, is_reduce=True) for a in folds
@@ -54,7 +55,8 @@ def half_products(nest: Nest, roles: Roles, panel: int, machine: Machine) -> lis
     root = nest.compute.body[0]
     assert isinstance(root, Reduce)
     body = (reduce(root.combiner, (value,), inner, 0),)
-    return [rows.nest, columns.nest, Nest(nest.tensors, replace(nest.compute, body=body))]
+    product = Nest(nest.tensors, replace(nest.compute, body=body))
+    return [*rows.before, *columns.before, product]
 
 
 def first_half(pair: Expr) -> Expr:

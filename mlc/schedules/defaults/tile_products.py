@@ -98,7 +98,7 @@ def tile_products(nest: Nest, roles: Roles, machine: Machine, direct: bool) -> T
     words = pack_groups(
         nest, right, fold, roles.n, panel, _bits, 4 // right.dtype.itemsize, TILE_ROWS, panels
     )
-    before.append(words.nest)
+    before += words.before
     groups = Axis(fold.name, steps_of(left.dtype, depth) * TILE_ROWS, is_reduce=True)
     whole = {roles.m: -(-rows // height) * height, roles.n: -(-columns // width) * width}
     axes = tuple(Axis(a.name, whole.get(a, a.extent)) for a in nest.compute.axes)

@@ -17,6 +17,7 @@ from .machine import FEW_REGISTERS, LINE_BYTES, Machine
 
 LONG_ROW = 4  # vectors; shorter rows waste more at their ends than divisions cost
 MOST_REGISTERS = 4  # that one vector operation takes to fill a cache line
+_OF_BITS = frozenset({"bitor", "shl", "bitxor"})
 FUNCTION = 12  # the cost from which on a scalar function is a long chain of operations
 
 
@@ -32,10 +33,18 @@ def lanes_for(nest: Nest, extent: int, machine: Machine) -> int:
 
 
 def unroll_for(nest: Nest, extent: int, lanes: int, most: int = 4) -> int:
-    """How many vectors to work on at once: more for cheap points, none for expensive ones."""
-    cost = point_cost(nest)
+    """How many vectors to work on at once: more for cheap points, none for expensive ones. Numbers
+    put together from what lies side by side are cheap, however long that is to write."""
+    cost = 0.0 if _puts_together(nest) else point_cost(nest)
     wish = 4 if cost <= 12 else 2 if cost <= 40 else 1
     return max(min(wish, most, extent // lanes), 1)
+
+
+def _puts_together(nest: Nest) -> bool:
+    """Whether ``nest`` moves bits to other places of wider numbers, and does nothing else."""
+    nodes = {node for part in nest.compute.body for node in postorder(part)}
+    fns = {n.fn for n in nodes if isinstance(n, Apply) and n.dtype.itemsize == 4}
+    return "bitor" in fns and fns <= _OF_BITS
 
 
 def together_for(nest: Nest, extent: int, lanes: int, machine: Machine) -> int:
