@@ -248,15 +248,14 @@ def _plan_products(
                 way = partial(schedule_tiles, intrinsic=tiled.intrinsic)
                 inside = [*tiled.nests, *nests[1:]]
                 return _Plan(tiled.before, inside, tiled.tiling, {inside[0]: way}), None, None
-        if machine.has_dot4 and is_narrow and roles:
+        if machine.has_dot4 and is_narrow and (roles or columns_of(nest)):
             from .byte_products import byte_products
 
-            made = byte_products(nest, roles, machine)
+            made = byte_products(nest, roles or columns_of(nest), machine)
             if made is not None:
                 inside = [*made.nests, *nests[1:]]
-                plan = _Plan(made.before, inside, made.tiling, parts=made.parts)
-                plan.is_even = made.is_even
-                return plan, made.tile, inside[0]
+                plan = _Plan(made.before, inside, made.tiling, made.ways, made.parts, made.is_even)
+                return plan, made.tile, inside[0] if made.tile is not None else None
         dots = None if position else plan_dots(nest, roles, machine)
         if dots is not None:
             first, last = dots.nests

@@ -42,13 +42,13 @@ def narrow_operands(
         if not isinstance(node, Load) or node.dtype not in types:
             return None
         found.append(node)
-    if len(loads_in(nest)) != 2 or roles.m is None:
+    if len(loads_in(nest)) != 2:
         return None
     found.sort(key=lambda node: _uses(node, roles.n))
     left, right = found
     if _uses(left, roles.n) or not _uses(right, roles.n):
         return None
-    if not _uses(left, roles.m) or _uses(right, roles.m):
+    if roles.m is not None and (not _uses(left, roles.m) or _uses(right, roles.m)):
         return None
     folds = reduce_axes(nest)
     for node in found:
@@ -120,17 +120,23 @@ def pack_groups(
 
 
 def groups_in_place(
-    nest: Nest, node: Load, fold: Axis, number: Callable[[Expr], Expr], count: int
+    nest: Nest,
+    node: Load,
+    fold: Axis,
+    number: Callable[[Expr], Expr],
+    count: int,
+    flips: int = 0,
 ) -> Groups | None:
     """Groups of ``count`` neighbours that lie side by side in memory, none of them left over; None
-    where they do not."""
+    where they do not. The bits that ``flips`` has are turned over as they are read."""
     if step(node, fold) != 1 or fold.extent % count:
         return None
     spatial, folds = _axes_of(nest, node, fold)
 
     def at(mapping: dict[Var, Expr]) -> Expr:
         inside = {a: mapping.get(a, a) for a in (*spatial, *folds)}
-        return _joined(node, inside, fold, mapping.get(fold, fold), number, count)
+        total = _joined(node, inside, fold, mapping.get(fold, fold), number, count)
+        return total ^ const(flips, int32) if flips else total
 
     return Groups((), spatial, at)
 
