@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..dtypes import bfloat16, float16, float32
 from ..ir.affine import Sum, as_sum
-from ..ir.expr import Apply, Axis, Cast, Const, Load, Select
+from ..ir.expr import Apply, Axis, Cast, Const, Load, Reduce, Select
 from ..ir.rewrite import loads_of, postorder
 from ..te.classify import Kind, axes_of, is_affine, is_affine_view, is_view
 from ..te.tensor import Call, Compute, Tensor
@@ -84,7 +84,11 @@ class Decisions:
             return True
         if self.is_whole(node):
             return False
-        if _is_of_narrow(op) and all(user.kind is Kind.CONTRACTION for user in users):
+        if _is_of_narrow(op) and all(
+            user.kind is Kind.CONTRACTION
+            or (_is_of_bytes(op) and _adds_products(user.node.compute))
+            for user in users
+        ):
             return True
         cost = self.cost[node]
         reads = sum(reads_of(found, user) for user in users for found in user.pending[tensor])
@@ -119,6 +123,20 @@ def _is_of_narrow(op: Compute) -> bool:
             if inner.dtype in (bfloat16, float16):
                 return outer.dtype is float32
             return inner.dtype.bits == 8 and outer.dtype.is_integer
+        case _:
+            return False
+
+
+def _is_of_bytes(op: Compute) -> bool:
+    """Whether ``op`` reads nothing but bytes."""
+    return all(tensor.dtype.bits == 8 for tensor in op.inputs)
+
+
+def _adds_products(op: Compute) -> bool:
+    """Whether ``op`` is a sum of products, as that of a matrix with a vector is."""
+    match op.body:
+        case (Reduce(combiner=combiner, values=(Apply(fn="mul"),)),):
+            return combiner.fn == "add"
         case _:
             return False
 

@@ -72,14 +72,26 @@ def test_panels_of_large_matrices_are_made_one_by_one(dtypes: Any, turned: bool)
         assert "s.compute_at('b_packed'" in text
 
 
-@pytest.mark.parametrize("rows", [2, 16])
-def test_few_rows_use_the_instruction(rows: int) -> None:
-    a, b = numbers(np.uint8, (rows, 256), 13), numbers(np.int8, (96, 256), 14)
+@pytest.mark.parametrize("rows", [1, 2, 10, 60])
+@pytest.mark.parametrize("dtypes", [*itertools.product(BYTES, BYTES)])
+def test_rows_times_rows(rows: int, dtypes: Any) -> None:
+    """Few rows, one among them, are multiplied as both operands lie."""
+    a, b = numbers(dtypes[0], (rows, 256), 13), numbers(dtypes[1], (37, 256), 14)
     product = mlc.jit(lambda a, b: np.matmul(a, b.T, dtype=np.int32))
     np.testing.assert_array_equal(product(a, b), a.astype(np.int64) @ b.astype(np.int64).T)
     if host_target().has_dot4:
         text = product.lower(a, b).asm
         assert "vpdpbusd" in text or "usdot" in text
+
+
+def test_a_matrix_times_a_vector() -> None:
+    a, x = numbers(np.int8, (45, 320), 15), numbers(np.int8, (320,), 16)
+    product = mlc.jit(lambda a, x: np.matmul(a, x, dtype=np.int32))
+    np.testing.assert_array_equal(product(a, x), a.astype(np.int64) @ x.astype(np.int64))
+    if host_target().has_dot4:
+        text = product.lower(a, x).asm
+        assert "vpdpbusd" in text or "usdot" in text
+        assert "vpmulld" not in text
 
 
 @pytest.mark.parametrize("dtype", BYTES)
