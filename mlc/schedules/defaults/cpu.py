@@ -248,10 +248,11 @@ def _plan_products(
                 way = partial(schedule_tiles, intrinsic=tiled.intrinsic)
                 inside = [*tiled.nests, *nests[1:]]
                 return _Plan(tiled.before, inside, tiled.tiling, {inside[0]: way}), None, None
-        if machine.has_dot4 and is_narrow and (roles or columns_of(nest)):
+        wide = (roles or columns_of(nest)) if machine.has_dot4 and is_narrow else None
+        if wide is not None:
             from .byte_products import byte_products
 
-            made = byte_products(nest, roles or columns_of(nest), machine)
+            made = byte_products(nest, wide, machine)
             if made is not None:
                 inside = [*made.nests, *nests[1:]]
                 plan = _Plan(made.before, inside, made.tiling, made.ways, made.parts, made.is_even)

@@ -134,7 +134,7 @@ def groups_in_place(
     spatial, folds = _axes_of(nest, node, fold)
 
     def at(mapping: dict[Var, Expr]) -> Expr:
-        inside = {a: mapping.get(a, a) for a in (*spatial, *folds)}
+        inside: dict[Var, Expr] = {a: mapping.get(a, a) for a in (*spatial, *folds)}
         total = _joined(node, inside, fold, mapping.get(fold, fold), number, count)
         return total ^ const(flips, int32) if flips else total
 
