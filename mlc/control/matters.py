@@ -14,7 +14,7 @@ from .syntax import HELPER, is_computed
 MEMBERS = (ast.In, ast.NotIn)
 _NUMPY = ("np", "numpy", HELPER)
 _LISTS = (ast.List, ast.Tuple, ast.ListComp)
-_HELPED = {*SCALARS, *REDUCING, "errstate", "seterr", "apply_along_axis"}
+_HELPED = {*SCALARS, *REDUCING, "errstate", "seterr", "apply_along_axis", "as_strided"}
 
 
 def own_nodes(function: ast.FunctionDef) -> list[ast.AST]:

@@ -172,15 +172,24 @@ def copied(value: Any) -> Any:
         case dict():
             return {key: copied(item) for key, item in value.items()}
         case np.ndarray() if not (value.flags.c_contiguous and value.flags.aligned):
-            return _same_layout(value)
-        case np.ndarray() | np.generic():
-            return value.copy()
+            return _as_writeable(same_layout(value), value)
+        case np.ndarray():
+            return _as_writeable(value.copy(), value)
+        case np.generic():
+            return value
         case int() | float() | complex() | str() | None:
             return value
     return copy.copy(value)
 
 
-def _same_layout(value: np.ndarray[Any, Any]) -> Any:
+def _as_writeable(made: np.ndarray[Any, Any], value: np.ndarray[Any, Any]) -> Any:
+    if not value.flags.writeable:
+        made.flags.writeable = False
+    return made
+
+
+def same_layout(value: np.ndarray[Any, Any]) -> Any:
+    """A copy that can be written to, with the strides of ``value``."""
     base = value.base
     if not isinstance(base, np.ndarray) or value.size == 0:
         return value.copy(order="K")

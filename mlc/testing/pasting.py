@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from .comparing import same_layout
 from .source import globals_of, text_of
 
 LONGEST = 400  # elements that are written out; more are drawn again from a generator
@@ -145,6 +146,10 @@ def _numbers(text: str) -> str:
 
 
 def _array(value: np.ndarray[Any, Any]) -> str:
+    if not value.flags.writeable:  # as are views that broadcast, of arrays that may have changed
+        once = tuple(slice(0, 1 if s == 0 else None) for s in value.strides)
+        held = same_layout(value[once])
+        return f"np.broadcast_to({_array(held)}, {value.shape})"
     if value.size > LONGEST:
         return (
             f"np.random.default_rng(0).normal(size={value.shape}).astype(np.{_name(value.dtype)})"

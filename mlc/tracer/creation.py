@@ -253,6 +253,8 @@ def _put(space: Any, key: Any, value: Any) -> None:
 def make(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """What a traced function gets for ``np.<name>(*args, **kwargs)``."""
     original = getattr(np, name)
+    if hasattr(type(kwargs.get("like")), "__array_function__"):  # of our kind, as all are here
+        kwargs = {key: value for key, value in kwargs.items() if key != "like"}
     if name in _CONVERT and args and not all_known([args[0]]):
         return _converted(name, *args, **kwargs)
     if name == "full" and not all_known([*args, *kwargs.values()]):

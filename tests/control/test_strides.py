@@ -112,3 +112,8 @@ def test_a_view_to_read_cannot_be_written_to() -> None:
         function(np.ones(6))
     with pytest.raises(ValueError, match="assignment destination is read-only"):
         mlc.jit(function)(np.ones(6))
+
+
+def test_functions_of_nothing_but_attributes() -> None:
+    function = lambda x: np.lib.stride_tricks.as_strided(x, x.shape, x.strides)
+    assert np.array_equal(mlc.jit(function)(NUMBERS), NUMBERS)

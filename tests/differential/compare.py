@@ -129,6 +129,8 @@ def _drawn_again(seed: int, value: Any) -> Any:
     """``value`` with elements drawn from its own; itself for the seed 0."""
     if not isinstance(value, np.ndarray) or not value.size or not seed:
         return value
+    if not value.flags.writeable:
+        return value
     made = copied(value)
     made[...] = np.random.default_rng(seed).choice(value.ravel(), value.shape)
     return made

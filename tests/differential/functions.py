@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from .further import IN_PLACE, LONG, SELDOM
 from .keywords import KEYWORDS
 from .meeting import BACKWARDS, CONVERTED, NO_AXES, USUAL
+from .modules import CLASSES, DRAWN, MODULES, STRIDED, TEXTS
 from .patterns import INTO, ORDERS, SMALL, VIEWS, WAYS_OUT
 from .rarer import ANGLES, CASTS, CHOICES, GROWING, MEMORY, METHODS, UFUNCS
 from .wider import EMPTIES, HELPERS, MIXED, NARROW, STACKS, SUBSCRIPTS
@@ -157,6 +158,11 @@ def families(with_complex: bool) -> Sequence[tuple[Sequence[str], bool, float]]:
         (NO_AXES, False, 0.02),
         (BACKWARDS, False, 0.02),
         (USUAL, False, 0.03),
+        (DRAWN, False, 0.03),
+        (MODULES, False, 0.03),
+        (CLASSES, False, 0.01),
+        (TEXTS, False, 0.02),
+        (STRIDED, False, 0.03),
     ]
     found += [(COMPLEX, True, 0.06), (ANGLES, False, 0.06)] if with_complex else []
     scale = FILLED / sum(share for _, _, share in found)

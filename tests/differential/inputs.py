@@ -51,8 +51,13 @@ def contents(rng: random.Random, dtype: np.dtype[Any], shape: tuple[int, ...]) -
 
 
 def laid_out(rng: random.Random, array: Array) -> Array:
-    """The same values, now and then as a transposed, reversed, strided or unaligned view."""
+    """The same values, now and then as a transposed, reversed, strided or unaligned view, as one
+    that has rows more than once, or as one that cannot be written to."""
     way = rng.random()
+    if array.ndim and way < 0.02:
+        rows = array if way < 0.01 else np.broadcast_to(array[:1], array.shape)
+        rows.flags.writeable = False
+        return rows
     if array.ndim == 0 or way < 0.66:
         return array
     if way < 0.68:

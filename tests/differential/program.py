@@ -18,6 +18,7 @@ from mlc.testing.comparing import copied
 
 from .functions import is_helper
 from .inputs import BFLOAT16, draw_array
+from .modules import NAMES
 from .statements import Writer
 
 MOST_ELEMENTS = 3000
@@ -53,7 +54,7 @@ def defined(source: str, **names: Any) -> Callable[..., Any]:
     """The function that ``source`` defines; ``inspect`` finds its source."""
     filename = f"<program {next(_NUMBER)}>.py"
     linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
-    space: dict[str, Any] = {"np": np, "__name__": "random_program", **names}
+    space: dict[str, Any] = {"np": np, "__name__": "random_program", **NAMES, **names}
     exec(compile(source, filename, "exec"), space)
     function = space["program"]
     assert isinstance(function, FunctionType)
@@ -95,7 +96,9 @@ def is_defined(statements: Sequence[str], arguments: Sequence[Any]) -> bool:
 
 def _draw_argument(rng: random.Random, with_complex: bool, bfloat16: float) -> Any:
     if rng.random() < 0.08:
-        return rng.choice((2, 3, -1, 0.5, 1 - 2j) if with_complex else (2, 3, -1, 0.5))
+        if rng.random() < 0.3:
+            return rng.choice((np.float32(1.5), np.int8(3), np.float64(-2), np.True_, np.uint8(7)))
+        return rng.choice((2, 3, -1, 0.5, 1 - 2j) if with_complex else (2, 3, -1, 0.5, True))
     array = draw_array(rng, bfloat16=bfloat16)
     if with_complex and rng.random() < 0.6:
         with np.errstate(all="ignore"):
@@ -159,7 +162,7 @@ def _of_one_type(choose: Callable[..., Any]) -> Callable[..., Any]:
 def after(statements: Sequence[str], arguments: Sequence[Any]) -> dict[str, Any] | None:
     """The variables after ``statements``; None where NumPy refuses one, its meaning is not defined
     (a cast of what does not fit, an integer's 1/0), or too much comes out."""
-    known = {"np": np, "max": _of_one_type(max), "min": _of_one_type(min)}
+    known = {"np": np, **NAMES, "max": _of_one_type(max), "min": _of_one_type(min)}
     space = known | {f"a{i}": copied(value) for i, value in enumerate(arguments)}
     code = compile("\n".join(statements), "<statements>", "exec")
     with (

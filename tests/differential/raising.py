@@ -68,7 +68,8 @@ def _others(arguments: Sequence[Any]) -> Iterator[Sequence[Any]]:
     for element in (0, 1, 100):
         others = [copied(value) for value in arguments]
         for other in others:
-            other[...] = element
+            if other.flags.writeable:
+                other[...] = element
         yield others
 
 

@@ -6,6 +6,8 @@ import pytest
 import mlc
 import mlc.testing
 from mlc import te
+from mlc.testing.comparing import copied
+from mlc.testing.pasting import literal
 
 axis_of = te.reduce_axis
 
@@ -50,3 +52,29 @@ def test_lambdas_and_other_names_of_the_module_are_written_out():
     exec(text[text.index("import numpy") :], names)
     with pytest.raises(AssertionError, match=r"float64\(2\.0\) instead of np\.float64\(1\.0\)"):
         names["test_differs"]()
+
+
+READ_ONLY = np.arange(6.0).reshape(2, 3)
+READ_ONLY.flags.writeable = False
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        READ_ONLY,
+        READ_ONLY[:, ::-1],
+        READ_ONLY.T,
+        np.broadcast_to(np.arange(3.0), (2, 3)),
+    ],
+)
+def test_what_cannot_be_written_to_stays_so(value):
+    for made in (eval(literal(value)), copied(value)):
+        assert np.array_equal(made, value) and made.dtype == value.dtype
+        assert not made.flags.writeable
+        assert made.strides == value.strides
+    mlc.testing.check_against_numpy(stored, value)  # which NumPy refuses
+
+
+def stored(x):
+    x[0] = 1
+    return x

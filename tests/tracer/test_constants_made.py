@@ -117,3 +117,12 @@ def test_open_meshes_are_views() -> None:
         return x[key]
 
     np.testing.assert_array_equal(mlc.jit(program)(X), program(X))
+
+
+def test_made_like_a_traced_array() -> None:
+    def made(x: Any) -> Any:
+        ones = np.ones((2, 2), like=x)
+        ones[0] = x[:2]
+        return ones, np.zeros(2, int, like=x), np.full(2, 3, like=x), np.array([1, 2], like=x)
+
+    check_against_numpy(made, X)
