@@ -29,6 +29,15 @@ def test_the_index_within_a_period_is_a_loop() -> None:
     assert "rem" not in str(lowered.llvm) and "gather" not in str(lowered.llvm)
 
 
+@pytest.mark.parametrize("m", [9, 10, 14, 20, 30])
+def test_periods_that_fill_vectors_but_partly(m: int) -> None:
+    f = mlc.jit(lambda a, b: np.kron(a, b))
+    x, y = (np.arange(n * n, dtype=np.float32).reshape(n, n) % 61 for n in (19, m))
+    np.testing.assert_array_equal(f(x, y), np.kron(x, y))
+    if host_target().lanes(4) <= 16:
+        assert f"[None, {m}])" in str(f.lower(x, y).schedule)
+
+
 SHORT = {
     "pairs": lambda x: np.stack([x, x[::-1]], -1),
     "triples": lambda x: np.stack([x, x + 1, x * 2], -1),

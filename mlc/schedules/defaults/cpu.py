@@ -398,7 +398,7 @@ def _schedule_alone(s: Schedule, name: str, nest: Nest, machine: Machine) -> Non
         loops = fuse_contiguous(s, block, loops, stay_apart(s, name, nest, machine))
         if not loops:
             return
-        loops[-1:] = cut_period(s, name, nest, loops[-1])
+        loops[-1:] = cut_period(s, name, nest, loops[-1], machine)
         last = short_periods(s, name, nest, loops[-1], machine)
         if last is None and len(loops) > 1:
             last = short_rows(s, nest, loops[-2], loops[-1], machine)

@@ -11,17 +11,25 @@ from .vectors import extent_of, lanes_for
 
 SHORT_ROW = 8
 LEAST = 32  # elements of a period that vectors run within
+FILLED = 0.5  # of a vector, which shorter ones fill, too
+MANY = 4  # turns of vectors that come back to the same lanes
 
 
-def cut_period(s: Schedule, name: str, nest: Nest, loop: Var) -> list[Var]:
+def cut_period(s: Schedule, name: str, nest: Nest, loop: Var, machine: Machine) -> list[Var]:
     """``for i: b[i] = a[i % n]`` -> ``for i_0: for i_1: b[i_0 * n + i_1] = a[i_1]``, where what the
-    block reads depends on its axis by ``// n`` and ``% n`` alone and ``n`` divides its extent."""
+    block reads depends on its axis by ``// n`` and ``% n`` alone and ``n`` divides its extent. Of
+    short periods there are none that fill vectors, or too few for `short_periods`."""
     axis = next((it.axis for it in s.block(name).iters if it.binding is loop), None)
     if axis is None:
         return [loop]
     period, extent = _period(nest, axis), extent_of(s, loop)
-    if period is None or period < LEAST or period >= extent or extent % period:
+    if period is None or period >= extent or extent % period:
         return [loop]
+    if period < LEAST:
+        lanes = lanes_for(nest, extent, machine)
+        is_part = lanes % period == 0 and period < lanes  # whole ones of them are picked by lane
+        if is_part or period < FILLED * lanes or extent >= MANY * period * lanes:
+            return [loop]
     outer, inner = s.split(loop, [None, period])
     return [outer, inner]
 
@@ -32,7 +40,7 @@ def short_periods(s: Schedule, name: str, nest: Nest, loop: Var, machine: Machin
     axis = next((it.axis for it in s.block(name).iters if it.binding is loop), None)
     period = None if axis is None else _period(nest, axis)
     lanes = lanes_for(nest, extent_of(s, loop), machine)
-    if period is None or not 1 < period < LEAST or extent_of(s, loop) < 4 * period * lanes:
+    if period is None or not 1 < period < LEAST or extent_of(s, loop) < MANY * period * lanes:
         return None
     outer: Var
     outer, vector, lane = s.split(loop, [None, period, lanes])
