@@ -17,11 +17,14 @@ from .plan import current
 class Around:
     """``names`` are variables that may have no value yet only because iterations before would bind
     them, kept in the cells with the numbers ``cells``; ``asked`` collects those that were read
-    without one. ``unrolls`` says that unrolling may do instead of a native loop."""
+    without one. ``unrolls`` says that unrolling may do instead of a native loop, and ``index`` is
+    the number of its iteration, of which there are so many ``trips`` if that is known."""
 
     names: frozenset[str] = frozenset()
     cells: frozenset[int] = frozenset()
     unrolls: bool = False
+    index: Any = None
+    trips: int | None = None
     asked: set[str] = field(default_factory=set)
 
 
@@ -66,6 +69,11 @@ def in_loop(variables: Mapping[str, int | None]) -> Any:
     around = AROUND.get()
     cells = {cell for cell in variables.values() if cell is not None}
     return _within(names=around.names.union(variables), cells=around.cells.union(cells))
+
+
+def counted(index: Any, trips: int | None) -> Any:
+    """Inside, an iteration with the number ``index`` is traced, one of ``trips``."""
+    return _within(index=index, trips=trips)
 
 
 def cell_of(read: Callable[[], Any], name: str) -> int | None:

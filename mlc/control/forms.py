@@ -26,6 +26,7 @@ from ..tracer.complex.value import Complex
 from ..tracer.concrete import known
 from ..tracer.deciding import deciding_arguments
 from ..tracer.tracer import Tracer
+from .around import counted
 from .carry import NotNative, State, carry, current
 from .condition_reads import Read, reading
 from .draws import drawn_along, drawn_in_loop, drawn_nowhere
@@ -247,7 +248,8 @@ def _native_for(
 
     def run() -> None:
         at = Tracer(index, trace)
-        with index_range(index, bounds[0], bounds[1], step), drawn_along(at, along) as drawn:
+        ranged = index_range(index, bounds[0], bounds[1], step)
+        with ranged, counted(index, state.trips), drawn_along(at, along) as drawn:
             body(at)
         steps[:] = drawn
 

@@ -39,7 +39,7 @@ from .item_kinds import (
     plain_of,
 )
 from .perhaps import seen
-from .plan import NotNative, current
+from .plan import BeginsAsNone, NotNative, current
 from .shared_arrays import names_of
 from .spec import Spec
 from .values import tensor_of
@@ -119,9 +119,10 @@ def with_lists(
         first = error
         for cell, text in frozen:
             cell.frozen = text
+        goes_on = isinstance(error, BeginsAsNone)  # once the first iteration was done apart
         for owner, items in changed.values():
             owner.become(items)
-            owner.rigid = True
+            owner.rigid = not goes_on
             for inner, held in within.get(id(owner), ()):
                 inner.be_plain(held)
             if isinstance(owner, Tabled) and isinstance(error, NotNative):
@@ -131,6 +132,8 @@ def with_lists(
         outer = FROZEN.get()
         if outer is not None:
             outer += frozen
+    if isinstance(first, BeginsAsNone):
+        raise first
     if not is_last:
         try:
             return with_lists(run, may_hold, is_last=True)

@@ -20,7 +20,9 @@ from ..dtypes import int64
 from ..ops.op import CURRENT
 from ..tracer import tree
 from ..tracer.chosen import Chosen, is_constant
+from ..tracer.grown import is_arrays
 from ..tracer.tracer import Tracer
+from .around import AROUND
 from .forms import is_traced
 from .guarding import freeze, guarded
 from .item_kinds import column_of, fitted, joined, kind_of, plain_of
@@ -33,6 +35,8 @@ from .spec import Spec
 from .tries import is_tried
 from .values import tensor_of
 
+_FEW = 16  # iterations of a loop
+
 
 def may_pick(items: Any, key: Any) -> bool:
     """Whether :func:`picked` may take ``items[key]``: ``key`` is a traced whole number, and there
@@ -43,6 +47,20 @@ def may_pick(items: Any, key: Any) -> bool:
     if key.shape or key.dtype.kind not in "iu" or is_tried():
         return False
     return not current().has_room or all(_is_plain(item) for item in items)
+
+
+def left_to_python(items: Any, key: Any) -> None:
+    """NotNative where ``items`` are dicts, one for each iteration of a short loop which ``key``
+    counts, and that may as well be unrolled: the dicts stay what they are then, so that the items
+    of each may be of other shapes, and may be changed."""
+    around = AROUND.get()
+    if around.index is None or not around.unrolls or (around.trips or _FEW + 1) > _FEW:
+        return
+    is_counted = isinstance(key, Tracer) and key._cell.tensor is around.index
+    if is_counted and isinstance(items, Growing) and not items.is_native:
+        held = items.items()
+        if held and all(isinstance(item, dict) and not is_arrays(item) for item in held):
+            raise NotNative("each iteration of a short loop takes a dict of its own from a list")
 
 
 def picked_of(values: dict[Any, Any], key: Chosen) -> Any:

@@ -70,7 +70,7 @@ from .making_tables import dict_of as dict_of
 from .making_tables import set_of as set_of
 from .patience import FAILURES, Patience, done_natively
 from .perhaps import value_in
-from .picking import may_pick, picked, picked_of
+from .picking import left_to_python, may_pick, picked, picked_of
 from .ranges import Range
 from .ranges import native_range as native_range
 from .ranges import range_ as range_
@@ -152,6 +152,7 @@ def item(value: Any, key: Any) -> Any:
             except NotNative:
                 if not current().has_room:
                     raise
+        left_to_python(value, key)
         return value[key]
     return held(value)[key]
 
