@@ -187,6 +187,25 @@ def test_five_vectors_of_a_block_of_rows_are_one_tile(rows, wide, evened):
     assert ("[None, 5, 16]" in str(f.lower(q, k, v).schedule)) == evened
 
 
+@pytest.mark.parametrize(("l2", "asks"), [(256 << 10, 1), (1 << 20, 0)])
+@pytest.mark.skipif(host_target().vector_bits < 512, reason="short vectors")
+def test_rows_from_behind_the_second_cache_are_asked_for_a_tile_early(l2, asks, monkeypatch):
+    real = machine.machine_of
+    monkeypatch.setattr(machine, "machine_of", lambda *given: replace(real(*given), l2=l2))
+
+    def attention(q, k, v):
+        e = np.exp(q @ np.swapaxes(k, -1, -2) * (1 / l2))  # others to the cache
+        return e / e.sum(-1, keepdims=True) @ v
+
+    rng = np.random.default_rng(4)
+    q, k, v = (rng.standard_normal((20, 64, 64)).astype(np.float32) * 0.3 for _ in range(3))
+    f = mlc.jit(attention)
+    np.testing.assert_allclose(
+        f(q, k, v), attention(*map(np.float64, (q, k, v))), rtol=1e-4, atol=1e-5
+    )
+    assert str(f.lower(q, k, v).schedule).count("s.prefetch('matmul', 'q', ") == asks
+
+
 @pytest.mark.parametrize(
     ("l1", "l2", "steps"),
     [

@@ -13,6 +13,7 @@ from itertools import pairwise
 from math import prod
 
 from ...ir.expr import Var
+from ...ir.program import Buffer, reads_of
 from ...ir.rewrite import variables_of
 from ...records import dataclass
 from ...te.program import Nest, Tiling
@@ -31,7 +32,7 @@ from .contraction import (
     pack_operands,
     unroll_steps,
 )
-from .machine import Machine
+from .machine import LINE_BYTES, Machine
 from .row_turns import turns
 from .vectors import extent_of, private_loops, split_roles
 
@@ -234,6 +235,20 @@ def schedule_row_block(
         s.unroll(var)
     unroll_steps(s, reduce[-1], tile, is_alone=len(reduce) == 1)
     s.vectorize(lanes)
+    if rows and machine.vector_bytes >= LINE_BYTES:
+        for matrix in _rows_from_afar(s, name, nest, machine):
+            s.prefetch(name, matrix, rows[0])
+
+
+def _rows_from_afar(s: Schedule, name: str, nest: Nest, machine: Machine) -> list[Buffer]:
+    """What was passed, is more than the second cache holds, and of which each tile reads rows of
+    its own: a few lines each, for which it would wait as it begins. The next tile's are asked for
+    while this one is multiplied."""
+    block = s.block(name)
+    lanes = block.iters[len(nest.compute.axes) - 1].axis
+    read = (n for n in reads_of(block) if all(lanes not in set(variables_of(i)) for i in n.indices))
+    passed = dict.fromkeys(n.source for n in read if n.source in s.program.params)
+    return [b for b in passed if b.size * b.dtype.itemsize > machine.l2]
 
 
 def _steps_at_once(extents: list[int], nest: Nest, tile: Tile, machine: Machine) -> int:
