@@ -12,7 +12,13 @@ import numpy as np
 import pytest
 
 import mlc
+from mlc import te
 from mlc.backends.llvm.target import host_target
+from mlc.dtypes import int32
+from mlc.ir.expr import cast
+from mlc.schedules.defaults.cpu import default_schedule
+from mlc.schedules.defaults.machine import Machine
+from mlc.te.program import Nest
 
 BYTES = (np.int8, np.uint8)
 
@@ -70,6 +76,17 @@ def test_panels_of_large_matrices_are_made_one_by_one(dtypes: Any, turned: bool)
     if host_target().has_dot4 and not turned and host_target().l2_bytes <= 4 << 20:
         text = str(product.lower(a, b).schedule)
         assert "s.compute_at('b_packed'" in text
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_threads_make_panels_of_their_own(threads: int) -> None:
+    a, b = (te.placeholder((256, 256), "int8", name=name) for name in "ab")
+    r = te.reduce_axis(256)
+    wide = lambda x: cast(x, int32)
+    y = te.compute((256, 256), lambda i, j: te.sum(wide(a[i, r]) * wide(b[r, j]), axis=r), name="y")
+    machine = Machine(has_dot4=True, threads=threads)
+    done = default_schedule("f", [Nest((y,), y.op)], 0, [a, b], [y], machine)
+    assert ("s.compute_at('b_packed'" in str(done.schedule)) is (threads == 2)
 
 
 @pytest.mark.parametrize("rows", [1, 2, 10, 60])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ...dtypes import int64
 from ...errors import CompileError
-from ...ir.expr import Apply, Expr
+from ...ir.expr import Apply, Const, Expr
 from ...ir.program import (
     Accumulate,
     Allocate,
@@ -85,7 +85,17 @@ def _seq(e: Emitter, stmts: Sequence[Stmt]) -> None:
         from .overlaps import overlaps_in
 
         e.overlaps = overlaps_in(e, stmts)
-    for part in stmts:
+    done = 0
+    for n, part in enumerate(stmts):
+        if n < done:
+            continue
+        if isinstance(part, Store) and e.lane is None and n + 1 < len(stmts):
+            if _is_vector(stmts[n + 1]) and isinstance(part.value, Const):
+                from .lane_sums import TOGETHER, sum_lanes
+
+                if sum_lanes(e, stmts, n):
+                    done = n + 2 * TOGETHER
+                    continue
         emit_stmt(e, part)
     e.overlaps = outer
 

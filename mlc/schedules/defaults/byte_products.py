@@ -48,8 +48,9 @@ from .packing import made_in_parts
 LEAST_ROWS = 2
 LEAST_COLUMNS = 8
 LEAST_DEPTH = 16
+LARGE_BYTES = 40 << 10  # copies that threads would wait for
 MOST_VECTORS = 4  # of columns: a copy should have whole panels
-AT_ONCE = 8  # rows of a tile whose lanes run along the reduction,
+AT_ONCE = 6  # rows of a tile whose lanes run along the reduction,
 SOME_ROWS = 48  # and as many as go by in such tiles where that is long:
 LONG_DEPTH = 256
 ROW_DEPTH = 24  # for each row, as the lanes of all sums are added up at the end
@@ -106,12 +107,12 @@ def byte_products(nest: Nest, roles: Roles, machine: Machine) -> ByteProducts | 
     columns = _columns(nest, roles, operands, tile.columns)
     totals, nests, _ = _product(nest, operands, rows, columns, machine)
     before = [*rows.before, *columns.before, *totals]
-    tiling = tiling_for(nests[0], roles, tile, machine)
+    tiling = tiling_for(nests[0], roles, tile, machine, LARGE_BYTES)
     parts: list[Nest] = []
     if tiling.order is not None and tiling.order[-1] != len(tiling.order) - 1:
         parts = made_in_parts(before, nests[0], roles, machine)
         parts = list(columns.before) if parts else []
-    is_even = bool(parts) and would_wait(nests[0], roles, tile, machine)
+    is_even = bool(parts) and would_wait(nests[0], roles, tile, machine, LARGE_BYTES)
     return ByteProducts(before, nests, tiling, tile, parts=parts, is_even=is_even)
 
 

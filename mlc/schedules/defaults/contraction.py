@@ -341,23 +341,30 @@ def _tile_of_groups(vectors: int, group: int, lanes: int, budget: int) -> Tile:
     return min(tiles, key=cycles)
 
 
-def tiling_for(nest: Nest, roles: Roles, tile: Tile, machine: Machine) -> Tiling:
+def tiling_for(
+    nest: Nest, roles: Roles, tile: Tile, machine: Machine, large: int = 2 * PACK_BYTES
+) -> Tiling:
     """Tiles over the axes of the nest: the other axes outside; then rows outside columns, or the
     other way round if what the columns load is too large to stay in cache while the rows go by, or
-    threads had to wait for a copy of it, while all rows stay in the cache of each."""
+    threads had to wait for a ``large`` copy of it, while all rows stay in the cache of each."""
     axes = nest.compute.axes
     sizes = tuple(tile.columns if a is roles.n else tile.rows if a is roles.m else 1 for a in axes)
     others = [d for d, a in enumerate(axes) if a is not roles.n and a is not roles.m]
     inner = [d for role in (roles.m, roles.n) for d, a in enumerate(axes) if a is role]
     size = _column_bytes(nest, roles.n.extent)
-    if not roles.groups and (size > machine.l2 // 4 or would_wait(nest, roles, tile, machine)):
+
+    if not roles.groups and (
+        size > machine.l2 // 4 or would_wait(nest, roles, tile, machine, large)
+    ):
         inner.reverse()
     return Tiling(sizes, (*others, *inner))
 
 
-def would_wait(nest: Nest, roles: Roles, tile: Tile, machine: Machine) -> bool:
-    """Whether a copy of the lanes' operand is large enough to be waited for, there are columns for
-    each thread to copy its own, as many for each or enough to share out, and all rows stay near
+def would_wait(
+    nest: Nest, roles: Roles, tile: Tile, machine: Machine, large: int = 2 * PACK_BYTES
+) -> bool:
+    """Whether a copy of the lanes' operand is ``large`` enough to be waited for, there are columns
+    for each thread to copy its own, as many for each or enough to share out, and all rows stay near
     while columns go by."""
     is_small = machine.l2 < LARGE_L2
     if machine.threads == 1 or roles.m is None or (is_small and machine.vector_bytes < LINE_BYTES):
@@ -366,7 +373,7 @@ def would_wait(nest: Nest, roles: Roles, tile: Tile, machine: Machine) -> bool:
     if any(a.extent > 1 for a in others) or roles.m.extent < FEW_PACK_ROWS:
         return False
     panels = -(-roles.n.extent // tile.columns)
-    is_large = _column_bytes(nest, roles.n.extent) > 2 * PACK_BYTES
+    is_large = _column_bytes(nest, roles.n.extent) > large
     rows = _column_bytes(nest, roles.m.extent)
     shared = panels >= 2 * machine.threads or panels % machine.threads == 0
     return is_large and shared and rows <= machine.l2 // (4 if is_small else 8)
