@@ -59,3 +59,12 @@ def test_bits_are_those_of_one_sum(rows: int, lanes: int, dtype: str) -> None:
 def test_four_sums_take_one_store() -> None:
     text = sums(4, 16, "int32").lower().llvm
     assert "store <4 x i32>" in text
+
+
+@pytest.mark.parametrize("shape", [(50, 64, 4), (16, 256, 40)])
+def test_products_of_rows_with_rows(shape: tuple[int, int, int]) -> None:
+    m, k, n = shape
+    rng = np.random.default_rng(m)
+    a, b = rng.standard_normal((m, k)), rng.standard_normal((n, k))
+    got = mlc.jit(lambda a, b: a @ b.T)(a, b)
+    np.testing.assert_allclose(got, a @ b.T, rtol=1e-12, atol=1e-12)

@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...ir.affine import as_sum
-from ...ir.expr import Const
+from ...ir.expr import Const, Expr
 from ...ir.program import Accumulate, For, LoopKind, Stmt, Store
 from .addressing import address_of, alignment
 from .emitter import Emitter
@@ -79,7 +79,7 @@ def _sum(stmts: Sequence[Stmt], n: int) -> tuple[Store, For, Accumulate] | None:
             pass
         case _:
             return None
-    same = store.buffer is buffer and store.indices == update.indices
+    same = store.buffer is buffer and _are_same(store.indices, update.indices)
     plain = update.combiner.fn == "add" and buffer.dtype.kind in "iuf" and buffer.dtype.bits >= 32
     return (store, loop, update) if same and plain else None
 
@@ -89,7 +89,11 @@ def _follows(first: Store, store: Store, n: int) -> bool:
     *outer, last = store.indices
     *others, begin = first.indices
     apart = as_sum(last).plus(as_sum(begin), -1)
-    return outer == others and not apart.terms and apart.constant == n
+    return _are_same(outer, others) and not apart.terms and apart.constant == n
+
+
+def _are_same(left: Sequence[Expr], right: Sequence[Expr]) -> bool:
+    return all(a is b for a, b in zip(left, right, strict=True))
 
 
 def _lanes_of(e: Emitter, loop: For, update: Accumulate) -> Value:
