@@ -195,3 +195,47 @@ def test_the_last_row_of_a_stencil_is_asked_for_alone() -> None:
     assert len(asked(s)) == 2
     with pytest.raises(ScheduleError, match="the last row is asked for alone"):
         s.prefetch("B", "A", step, 2, in_order=True, last=True)
+
+
+@T.program
+def rows(A: T.Buffer((50, 64)), I: T.Buffer((20,), "int64"), B: T.Buffer((20, 64))) -> None:
+    for i, j in T.grid(20, 64):
+        with T.block("B"):
+            vi, vj = T.remap("SS", [i, j])
+            B[vi, vj] = A[T.min(T.max(I[vi], 0), 49), vj]
+
+
+def test_rows_that_data_choose_are_asked_for_place_by_place() -> None:
+    s = Schedule(rows)
+    _, j = s.loops("B")
+    step, lanes = s.split(j, [None, 32])
+    s.vectorize(lanes)
+    s.prefetch("B", "A", step, 2)
+    assert asked(s) == []  # it does not know where
+    s.prefetch("B", "A", step, 2, chosen=True)
+    assert len(asked(s)) == 2
+    a, b = (
+        np.random.default_rng(0).standard_normal((50, 64)).astype("float32"),
+        np.zeros((20, 64), "float32"),
+    )
+    which = np.arange(20)[::-1] * 3 % 50
+    mlc.build(s.program)(a, which, b)
+    assert (b == a[which]).all()
+    with pytest.raises(ScheduleError, match="rows that data choose are asked for one by one"):
+        s.prefetch("B", "A", step, 2, last=True, chosen=True)
+
+
+@pytest.mark.parametrize(("columns", "hints"), [(768, 1), (64, 0)])
+def test_long_rows_that_data_choose_are_asked_for_early(columns: int, hints: int) -> None:
+    w = np.random.default_rng(0).standard_normal(((8 << 20) // columns, columns)).astype("float32")
+    which = np.array([5, 0, -1, 7, 7, 3])
+    f = mlc.jit(lambda w, i: w[i])
+    np.testing.assert_array_equal(f(w, which), w[which])
+    assert str(f.lower(w, which).schedule).count("chosen=True") == hints
+
+
+def test_what_has_another_shape_than_the_result_is_loaded_once() -> None:
+    """A result lies nowhere but where an argument of its shape may lie."""
+    text = mlc.build(Schedule(rows).program).lower().llvm
+    inner = str(text).split("phi i64")[-1]
+    assert inner.count("load i64") == 0

@@ -136,11 +136,13 @@ class ProgramFacts:
         return found
 
     def aliases(self, buffer: Buffer) -> frozenset[Buffer]:
-        """The written buffers that may share memory with ``buffer``, itself included."""
+        """The written buffers that may share memory with ``buffer``, itself included: a result may
+        lie where an argument of its shape does."""
         found = self._aliases.get(buffer)
         if found is None:
             if buffer.scope is Scope.GLOBAL and not self.program.attrs.get("noalias"):
-                found = frozenset(b for b in self.all_written if b.scope is Scope.GLOBAL)
+                results = (b for b in self.all_written if b.scope is Scope.GLOBAL)
+                found = frozenset(b for b in results if b is buffer or b.shape == buffer.shape)
             else:
                 found = self.all_written & {buffer}
             self._aliases[buffer] = found

@@ -7,7 +7,7 @@ from itertools import product
 from math import prod
 
 from ...ir.affine import as_sum
-from ...ir.expr import Expr, Load, Var, const
+from ...ir.expr import Expr, Load, Var, apply, const
 from ...ir.program import Accumulate, Allocate, Buffer, For, Stmt, Store, walk
 from ...ir.rewrite import loads_of, substitute, variables_of
 from ...ir.simplify import simplify
@@ -30,7 +30,8 @@ def emit_prefetches(e: Emitter, loop: For) -> None:
 
     A hint with two more numbers, ``part`` and ``parts``, asks for one of so many equal shares; one
     that ends with "in order" for as many lines, but as they lie in memory, one with "last" for
-    those of the last row.
+    those of the last row, and one with "chosen" for those at the same place of a row that data
+    choose some rows later.
 
     Addresses behind the end of a buffer do no harm. Left out are indices that depend on data or
     are no sums, what is in registers, and what each iteration allocates for itself.
@@ -40,8 +41,13 @@ def emit_prefetches(e: Emitter, loop: For) -> None:
         fresh = {b for s in walk(loop.body) if isinstance(s, Allocate) for b in s.buffers}
         asked: dict[tuple[str, int], Buffer] = {}
         part, parts, *how = share or (0, 1)
-        chosen = {(): _row_by_row, ("in order",): _as_they_lie, ("last",): _last_row}[tuple(how)]
-        for buffer, indices, offsets in chosen(loop.var, distance, inner, _reads(loop.body, name)):
+        reads = _reads(loop.body, name)
+        if how == ["chosen"]:
+            asking = _chosen_rows(e, loop.var, distance, inner, reads)
+        else:
+            ways = {(): _row_by_row, ("in order",): _as_they_lie, ("last",): _last_row}
+            asking = ways[tuple(how)](loop.var, distance, inner, reads)
+        for buffer, indices, offsets in asking:
             if buffer in e.registers or buffer in fresh:
                 continue
             zeros: dict[Var, Expr] = dict.fromkeys(inner, const(0))
@@ -132,6 +138,27 @@ def _last_row(
             known.update(lines)
             if new:
                 yield buffer, indices, new
+
+
+def _chosen_rows(
+    e: Emitter, var: Var, distance: int, inner: dict[Var, int], reads: list[Read]
+) -> Iterator[tuple[Buffer, tuple[Expr, ...], list[int]]]:
+    """What is read at the same place of the row that data choose ``distance`` iterations of the
+    loop around later, or of the last one: elements, and how far behind these one of each line
+    lies."""
+    for buffer, indices in reads:
+        found = [n for index in indices for n in loads_of(index)]
+        rows = {v for n in found for index in n.indices for v in variables_of(index)}
+        around = [v for v in rows if v in e.level_of and v is not var and v not in inner]
+        plain = tuple(const(0) if any(True for _ in loads_of(i)) else i for i in indices)
+        walk = _walk(var, inner, buffer, plain)
+        if not around or len(around) < len(rows) or walk is None or not walk[1]:
+            continue
+        row = max(around, key=lambda v: e.level_of[v])
+        last = const(e.facts.ranges[row] - 1)
+        later: dict[Var, Expr] = {row: apply("minimum", row + distance, last)}
+        moved = tuple(substitute(index, later) for index in indices)
+        yield buffer, moved, _one_of_each_line(buffer, walk[2])
 
 
 def _line(buffer: Buffer) -> int:

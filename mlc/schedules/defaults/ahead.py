@@ -14,7 +14,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 from ...ir.affine import as_sum
-from ...ir.expr import Expr, Load, Var, const
+from ...ir.expr import Expr, Load, Var, const, load
 from ...ir.program import (
     Accumulate,
     Block,
@@ -28,7 +28,7 @@ from ...ir.program import (
     writes_of,
 )
 from ...ir.program import walk as walked
-from ...ir.rewrite import substitute, variables_of
+from ...ir.rewrite import loads_of, substitute, variables_of
 from ...ir.simplify import simplify
 from ...records import dataclass
 from ..schedule import Schedule
@@ -38,6 +38,8 @@ from .vectors import is_long
 
 AHEAD_BYTES = 8192
 PAGE_BYTES = 4096
+ROW_BYTES = 1024  # of rows that data choose; shorter ones take as long to ask for
+ROWS_AHEAD = 2
 MOVING = (LoopKind.SERIAL, LoopKind.PARALLEL)
 NEAR = 16  # elements: columns of one row
 MOST_BYTES = 32 * LINE_BYTES  # what one iteration may ask for
@@ -76,6 +78,10 @@ def read_ahead(s: Schedule, machine: Machine) -> None:
         for block in blocks_of(s.program.body):
             loops = loops_around(s.program, block.name)
             readers += [r for b in large if (r := _reader(block, loops, b)) is not None]
+            for buffer in large:
+                walk = _along_chosen_row(block, loops, buffer)
+                if walk is not None and _bytes(buffer) > machine.l2:
+                    s.prefetch(block, buffer, walk, ROWS_AHEAD, chosen=True)
     for reader in readers:
         if reader.comes_back and machine.looks_ahead:
             distance = max(PAGE_BYTES // reader.bytes, 1)
@@ -174,6 +180,33 @@ def _reader(block: Block, loops: list[For], buffer: Buffer) -> _Reader | None:
     return _Reader(
         block.name, buffer, walk, rows * run * size, around, rows, meets, *pace, comes_back
     )
+
+
+def _along_chosen_row(block: Block, loops: list[For], buffer: Buffer) -> Var | None:
+    """The loop that goes along rows of ``buffer``, from end to end of long ones, which data choose
+    in loops around it; None where there is none."""
+    loads = [n for n in reads_of(block) if n.source is buffer]
+    moving = [f for f in loops if f.kind in MOVING and f.extent > 1]
+    if len(loads) != 1 or len(moving) < 2:
+        return None
+    (read,) = loads
+    by_data = [any(True for _ in loads_of(index)) for index in read.indices]
+    pairs = list(zip(read.indices, by_data, strict=True))
+    plain = load(buffer, tuple(const(0) if is_data else index for index, is_data in pairs))
+    assert isinstance(plain, Load)
+    found = _steps(plain, block, loops)
+    if found is None or not any(by_data):
+        return None
+    steps, walk = found[0], moving[-1].var
+    inner = loops[next(i for i, f in enumerate(loops) if f.var is walk) :]
+    bound: dict[Var, Expr] = {it.axis: it.binding for it in block.iters}
+    used = {v for i, is_data in pairs if is_data for v in variables_of(substitute(i, bound))}
+    run = 1
+    for loop in reversed(inner):
+        if loop.var in used or steps[loop.var] != run:
+            return None
+        run *= loop.extent
+    return walk if run * buffer.dtype.itemsize >= ROW_BYTES else None
 
 
 def _come_back(begins: list[int], step: int) -> bool:

@@ -27,6 +27,7 @@ class Prefetch(Step):
     parts: int = 1
     in_order: bool = False
     last: bool = False
+    chosen: bool = False
 
     def check(self, program: Program) -> Refusal | str | None:
         block = find_block(program, self.block)
@@ -50,6 +51,8 @@ class Prefetch(Step):
             return f"part must be one of 0 to parts - 1 = {self.parts - 1}, got {self.part}"
         if self.last and (self.in_order or self.parts > 1):
             return "the last row is asked for alone: neither in order with others nor in parts"
+        if self.chosen and (self.in_order or self.last or self.parts > 1):
+            return "rows that data choose are asked for one by one: whole, and in no other order"
         return None
 
     def apply(self, program: Program) -> tuple[Program, tuple[Any, ...]]:
@@ -60,6 +63,8 @@ class Prefetch(Step):
             share = self.part, self.parts, "in order"
         if self.last:
             share = 0, 1, "last"
+        if self.chosen:
+            share = 0, 1, "chosen"
         value = (*old, (self.block, self.buffer, self.distance, *share))
         return with_annotation(program, self.loop, "prefetch", value), ()
 
@@ -67,6 +72,7 @@ class Prefetch(Step):
 def prefetch(
     s: Schedule, block: Block | str, buffer: Buffer | str, loop: Var, distance: int = 1,
     part: int = 0, parts: int = 1, in_order: bool = False, last: bool = False,
+    chosen: bool = False,
 ) -> None:  # fmt: skip
     """What ``block`` reads of ``buffer`` may be asked for some iterations of ``loop`` early.
 
@@ -83,7 +89,8 @@ def prefetch(
     for as many lines, but one behind the other, as they lie in memory: with ``distance`` the number
     of iterations that all of these rows would take one after the other, for those of the next rows.
     Where all rows but the ``last`` one were read a step before, as those of a stencil, it is asked
-    for alone.
+    for alone. Where data have ``chosen`` the rows, ``loop`` goes along one of them, and asks, place
+    by place, for the one that comes ``distance`` rows later.
     """
     name = buffer if isinstance(buffer, str) else buffer.name
-    s.take(Prefetch(block_name(block), name, loop, distance, part, parts, in_order, last))
+    s.take(Prefetch(block_name(block), name, loop, distance, part, parts, in_order, last, chosen))
