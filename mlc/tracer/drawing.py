@@ -473,7 +473,7 @@ def _chosen(
         raise UnsupportedError(
             "choice without replacement by probabilities that data decide cannot be traced"
         )
-    return a[index] if np.shape(a) else index
+    return np.copy(a[index]) if np.ndim(a) > 1 else a[index] if np.shape(a) else index
 
 
 def _by_probability(draws: Draws, source: Any, p: Any, size: Any) -> Any:

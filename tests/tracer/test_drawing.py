@@ -238,3 +238,15 @@ def test_orders_of_traced_arrays(shape: tuple[int, ...], name: str, make: Any) -
     for _ in range(2):
         want = copy.copy(ordered(theirs, x.copy()))
         np.testing.assert_array_equal(compiled(mine, x.copy()), want)
+
+
+def test_a_row_that_is_chosen_is_no_view() -> None:
+    def chosen(x: Any) -> Any:
+        row = np.random.default_rng(1).choice(x)
+        x[:] = 0
+        row += 1
+        return row
+
+    rows = np.arange(6.0).reshape(3, 2)
+    got, want = rows.copy(), rows.copy()
+    assert np.array_equal(mlc.jit(chosen)(got), chosen(want)) and np.array_equal(got, want)
