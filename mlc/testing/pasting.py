@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import builtins
+import dataclasses
+import functools
 import inspect
 import re
 import sys
@@ -13,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from .comparing import same_layout
+from .literals import UnwrittenError, literal
 from .source import globals_of, text_of
 
-LONGEST = 400  # elements that are written out; more are drawn again from a generator
+_NUMPY = (np, np.linalg, np.fft, np.random)
 
 
 def pasted(
@@ -28,10 +31,10 @@ def pasted(
     sources = _Sources()
     name = sources.call(function)
     names = parameter_names(function, len(args))
-    lines = [f"{n} = {literal(a)}" for n, a in zip(names, args, strict=True)]
-    lines += [f"{n} = {literal(a)}" for n, a in kwargs.items()]
+    given = [*zip(names, args, strict=True), *kwargs.items()]
+    lines = [f"{n} = {sources.assigned(a)}" for n, a in given]
     passed = [name, *names, *(f"{n}={n}" for n in kwargs)]
-    passed += [f"{n}={sources.call(v) if callable(v) else repr(v)}" for n, v in more]
+    passed += [f"{n}={sources.call(v) if callable(v) else literal(v)}" for n, v in more]
     body = "\n".join((*lines, f"mlc.testing.{check}({', '.join(passed)})"))
     head = "\n".join(f"# {line}" for line in text.splitlines() or ["differs"])
     test = f"{head}\ndef test_differs():\n{textwrap.indent(body, '    ')}\n"
@@ -55,33 +58,83 @@ class _Sources:
     def __init__(self) -> None:
         self.imports = {"import numpy as np": None, "import mlc": None, "import mlc.testing": None}
         self.found: dict[str, str] = {}
-        self.missing: set[str] = set()
+        self.owners: dict[str, types.FunctionType] = {}  # of names that are functions
+        self.shown: list[int] = []  # objects that are being written
 
     def call(self, function: Callable[..., Any]) -> str:
         """How ``function`` is called in the test."""
-        plain = inspect.unwrap(function)
-        name = getattr(plain, "__name__", "function")
-        package = (getattr(plain, "__module__", None) or "").partition(".")[0]
-        if isinstance(function, np.ufunc) or package == "numpy":
-            return f"np.{name}"
-        if not isinstance(plain, types.FunctionType) or package == "mlc":
-            return name
+        try:
+            return self.named(function)
+        except UnwrittenError:
+            self.found["function"] = f"function = {_unknown(function)}"
+            return "function"
+
+    def assigned(self, value: Any) -> str:
+        """What stands behind ``name =``."""
+        try:
+            return literal(value, self.named)
+        except UnwrittenError:
+            return _unknown(value)
+
+    def named(self, value: Any) -> str:
+        """A function, a class or an object by what it is called, or made of, in the test."""
+        if isinstance(value, functools.partial):
+            self.imports["import functools"] = None
+            inside = (self.named(value.func), *(literal(a, self.named) for a in value.args))
+            keywords = (f"{n}={literal(v, self.named)}" for n, v in value.keywords.items())
+            return f"functools.partial({', '.join((*inside, *keywords))})"
+        if isinstance(value, types.MethodType):
+            return f"{literal(value.__self__, self.named)}.{value.__name__}"
+        plain = inspect.unwrap(value) if callable(value) else value
+        name, module = getattr(plain, "__name__", ""), getattr(plain, "__module__", None) or ""
+        if isinstance(getattr(plain, "__self__", None), np.ufunc):
+            return f"np.{plain.__self__.__name__}.{name}"
+        for owner in _NUMPY:
+            if name and getattr(owner, name, None) in (value, plain):
+                return f"{owner.__name__.replace('numpy', 'np', 1)}.{name}"
+        if isinstance(plain, types.FunctionType) and module.partition(".")[0] != "mlc":
+            return self.function(plain)
+        if name and getattr(sys.modules.get(module), name, None) is plain:
+            return self.part(plain)
+        if isinstance(plain, type) and module != "builtins":
+            return self.part(plain)
+        return self.object(plain)
+
+    def function(self, plain: types.FunctionType) -> str:
         text = text_of(plain)
-        if plain.__code__.co_name == "<lambda>":
-            self.read_by(plain)
-            return text or "function"
-        self.define(name, plain, text)
+        if plain.__code__.co_name != "<lambda>":
+            return self.define(plain.__name__, plain, text)
+        held = self.read_by(plain)
+        if not text:
+            raise UnwrittenError(repr(plain))
+        if held:
+            text = f"(lambda {', '.join(held)}: {text})({', '.join(held.values())})"
+        return text
+
+    def define(self, name: str, function: types.FunctionType, text: str) -> str:
+        """Writes ``function`` once; the name that it has got, another one where that is taken."""
+        if not text:
+            raise UnwrittenError(repr(function))
+        taken, number = name, 1
+        while name in self.found and self.owners.get(name) is not function:
+            number += 1
+            name = f"{taken}_{number}"
+        if name in self.found:
+            return name
+        self.found[name], self.owners[name] = "", function  # which one that calls itself reads
+        held = self.read_by(function)
+        del self.found[name]
+        text = re.sub(rf"\b{taken}\b", name, text) if name != taken else text
+        if held:
+            lines = "\n".join(f"{n} = {v}" for n, v in held.items())
+            body = textwrap.indent(f"{lines}\n\n{text}\n\nreturn {name}", "    ")
+            text = f"def make_{name}():\n{body}\n\n\n{name} = make_{name}()"
+        self.found[name] = text
         return name
 
-    def define(self, name: str, function: types.FunctionType, text: str) -> None:
-        if name in self.found or not text:
-            return
-        self.found[name] = ""  # which one that calls itself reads
-        self.read_by(function)
-        del self.found[name]
-        self.found[name] = text
-
-    def read_by(self, function: types.FunctionType) -> None:
+    def read_by(self, function: types.FunctionType) -> dict[str, str]:
+        """Writes what ``function`` reads; what has the name of something else is returned."""
+        others: dict[str, str] = {}
         for name, value in globals_of(function).items():
             plain = inspect.unwrap(value) if callable(value) else value
             match plain:
@@ -94,24 +147,90 @@ class _Sources:
                 case types.FunctionType():
                     if plain.__module__ != function.__module__:
                         self.import_from(plain, name)
-                    elif plain.__name__ == name:
-                        self.define(name, plain, text_of(plain))
-                    elif plain.__name__ == "<lambda>":
-                        self.define(name, plain, f"{name} = {text_of(plain)}")
                     else:
-                        self.define(plain.__name__, plain, text_of(plain))
-                        self.found.setdefault(name, f"{name} = {plain.__name__}")
-                case type():
+                        self.bind(name, plain)
+                case type() if plain.__module__ != "__main__":
                     self.import_from(plain, name)
                 case _ if value is getattr(typing, name, None):  # no type before Python 3.11
                     self.imports[f"from typing import {name}"] = None
-                case int() | float() | complex() | str() | np.ndarray() | np.generic():
-                    self.found.setdefault(name, f"{name} = {literal(plain)}")
+                case _:
+                    text = self.assigned(plain)
+                    if text == name:
+                        continue
+                    if self.found.get(name) in (None, f"{name} = {text}"):
+                        self.found.setdefault(name, f"{name} = {text}")
+                    else:
+                        others[name] = text
+        return others
+
+    def bind(self, name: str, plain: types.FunctionType) -> None:
+        """Writes ``plain``, which another function reads as ``name``."""
+        text = text_of(plain)
+        if not text:
+            return
+        if plain.__name__ == name:
+            self.define(name, plain, text)
+        elif plain.__name__ == "<lambda>":
+            self.define(name, plain, f"{name} = {text}")
+        else:
+            self.define(plain.__name__, plain, text)
+            self.found.setdefault(name, f"{name} = {plain.__name__}")
+
+    def part(self, value: Any) -> str:
+        """A class, or a function of a module that is there."""
+        name = value.__name__
+        if value.__module__ != "__main__" and "." not in value.__qualname__:
+            self.import_from(value, name)
+            return str(name)
+        try:
+            text = textwrap.dedent(inspect.getsource(value)).rstrip()
+        except (OSError, TypeError):
+            raise UnwrittenError(repr(value)) from None
+        if name not in self.found:
+            self.found[name] = ""
+            if "dataclass" in text.partition("class ")[0]:
+                self.imports["import dataclasses"] = None
+                self.imports["from dataclasses import dataclass"] = None
+            for method in vars(value).values():
+                if isinstance(method, types.FunctionType) and method.__module__ == "__main__":
+                    self.read_by(method)
+            del self.found[name]
+            self.found[name] = text
+        return str(name)
+
+    def object(self, value: Any) -> str:
+        """An object by the attributes that it has."""
+        kind = type(value)
+        held: Any = getattr(value, "__dict__", None)
+        is_known = kind.__module__ not in ("builtins", "numpy") and isinstance(held, dict)
+        if not is_known or id(value) in self.shown:
+            raise UnwrittenError(repr(value))
+        self.shown.append(id(value))
+        try:
+            made = self.part(kind)
+            shown = {n: literal(v, self.named) for n, v in held.items()}
+        finally:
+            self.shown.remove(id(value))
+        fields = (
+            [f.name for f in dataclasses.fields(value) if f.init]
+            if (dataclasses.is_dataclass(value))
+            else None
+        )
+        if fields is not None and fields == list(shown):
+            return f"{made}({', '.join(f'{n}={v}' for n, v in shown.items())})"
+        name = f"{kind.__name__.lower()}_object"
+        while name in self.found:
+            name += "_"
+        attributes = ", ".join(f"{n!r}: {v}" for n, v in shown.items())
+        self.found[name] = f"{name} = {made}.__new__({made})\nvars({name}).update({{{attributes}}})"
+        return name
 
     def import_from(self, value: Any, name: str) -> None:
         package = value.__module__.partition(".")[0]
         home = sys.modules.get(value.__module__)
         own = value.__name__ if getattr(home, name, None) is None else name
+        if getattr(builtins, own, None) is value:
+            return
         shown = getattr(sys.modules.get(package), own, None) is not None
         line = f"from {package if shown else value.__module__} import {own}"
         self.imports[line if own == name else f"{line} as {name}"] = None
@@ -122,58 +241,5 @@ class _Sources:
         return "\n\n\n".join([imports, *parts])
 
 
-def literal(value: Any) -> str:
-    """``value`` as Python source with ``np``."""
-    match value:
-        case list() | tuple() if type(value) in (list, tuple):
-            inner = ", ".join(map(literal, value))
-            if isinstance(value, list):
-                return f"[{inner}]"
-            return f"({inner},)" if len(value) == 1 else f"({inner})"
-        case dict() if type(value) is dict:
-            return "{" + ", ".join(f"{k!r}: {literal(v)}" for k, v in value.items()) + "}"
-        case np.ndarray():
-            return _array(value)
-        case np.generic():
-            return f"np.{value.dtype.name}({_numbers(repr(value.item()))})"
-        case float() | complex():
-            return _numbers(repr(value))
-    return repr(value)
-
-
-def _numbers(text: str) -> str:
-    return re.sub(r"\b(nan|inf)\b", r"np.\1", text)
-
-
-def _array(value: np.ndarray[Any, Any]) -> str:
-    if not value.flags.writeable:  # as are views that broadcast, of arrays that may have changed
-        once = tuple(slice(0, 1 if s == 0 else None) for s in value.strides)
-        held = same_layout(value[once])
-        return f"np.broadcast_to({_array(held)}, {value.shape})"
-    if value.size > LONGEST:
-        return (
-            f"np.random.default_rng(0).normal(size={value.shape}).astype(np.{_name(value.dtype)})"
-            f"  # too long to write out: {value.dtype}{list(value.shape)}"
-        )
-    step = 1
-    if value.ndim and value.size and value.strides[-1] and not value.flags.c_contiguous:
-        step = value.strides[-1] // value.itemsize
-    shown = value[..., ::-1] if step < 0 else value
-    text = f"np.array({_numbers(str(shown.tolist()))}, {_dtype(value.dtype)})"
-    if value.size == 0:
-        text += f".reshape({value.shape})"
-    elif step < 0:
-        text += "[..., ::-1]"
-    elif value.ndim > 1 and value.flags.f_contiguous and not value.flags.c_contiguous:
-        text = f"np.asfortranarray({text})"
-    elif step > 1:
-        text += f".repeat({step}, axis=-1)[..., ::{step}]"
-    return text
-
-
-def _name(dtype: np.dtype[Any]) -> str:
-    return "bool_" if dtype.kind == "b" else dtype.name
-
-
-def _dtype(dtype: np.dtype[Any]) -> str:
-    return f"{dtype.name!r}" if dtype.name == "bfloat16" else f"np.{_name(dtype)}"
+def _unknown(value: Any) -> str:
+    return f"...  # to be made here: {' '.join(repr(value).split())[:200]}"

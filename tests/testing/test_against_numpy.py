@@ -55,7 +55,7 @@ def test_what_differs_is_a_test_to_paste(tmp_path: Any) -> None:
         mlc.testing.check_against_numpy(window_sum, x, width=2, reference=wrong_at_the_end)
     problem, _, test = str(caught.value).partition("\n\n")
     assert problem == "the result: np.float64(1.0) instead of np.float64(2.0) at (4,)"
-    assert "    x = np.array([0.0, 1.0, 2.0, 3.0, 4.0, 5.0], np.float64)[..., ::-1]\n" in test
+    assert "    x = np.array([0.0, 1.0, 2.0, 3.0, 4.0, 5.0], np.float64)[::-1]\n" in test
     path = tmp_path / "test_pasted.py"
     path.write_text(test)
     assert "from typing import Any\n" in test

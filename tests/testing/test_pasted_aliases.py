@@ -7,7 +7,7 @@ import mlc
 import mlc.testing
 from mlc import te
 from mlc.testing.comparing import copied
-from mlc.testing.pasting import literal
+from mlc.testing.literals import literal
 
 axis_of = te.reduce_axis
 
