@@ -51,9 +51,9 @@ LEAST_DEPTH = 16
 LARGE_BYTES = 40 << 10  # copies that threads would wait for
 MOST_VECTORS = 4  # of columns: a copy should have whole panels
 AT_ONCE = 6  # rows of a tile whose lanes run along the reduction,
-SOME_ROWS = 48  # and as many as go by in such tiles where that is long:
+SOME_ROWS = 64  # and as many as go by in such tiles where that is long:
 LONG_DEPTH = 256
-ROW_DEPTH = 24  # for each row, as the lanes of all sums are added up at the end
+ROW_DEPTH = 16  # for each row, as the lanes of all sums are added up at the end
 EVEN_ROWS = 12  # up to so many are shared out evenly among tiles
 _HIGHEST = -0x7F7F7F80  # the highest bit of each of four bytes
 MOST_DEPTH = 1 << 15  # as many products stay below 2**31; where wider sums are asked for, no more
@@ -128,7 +128,7 @@ def _in_lanes(
         return None
     if fold.extent % (4 * lanes) or fold.extent < max(LONG_DEPTH, ROW_DEPTH * many):
         return None
-    if many > SOME_ROWS or many * fold.extent > 2 * machine.l1 or is_packed_ahead(right, many):
+    if many > SOME_ROWS or many * fold.extent > 4 * machine.l1 or is_packed_ahead(right, many):
         return None
     if roles.n.extent < MOST_VECTORS:
         return None
