@@ -144,6 +144,13 @@ def _contractions() -> list[Case]:
         cases.append(
             Case(name, "contractions", f.matmul_int8, shapes, 2 * n**3, n, "int8", exact=f.matmul)
         )
+    m, k, n = 8, 768, 3072
+    for name, function, exact, shape in (
+        ("matmul int8 8x768x3072", f.matmul_int8, f.matmul, (k, n)),
+        ("int8 a @ b.T 8x768x3072", f.matmul_int8_nt, f.matmul_nt, (n, k)),
+    ):
+        shapes, work = ((m, k), shape), 2 * m * k * n
+        cases.append(Case(name, "contractions", function, shapes, work, k, "int8", exact=exact))
     cases.append(
         Case("matmul bfloat16 1024", "contractions", f.matmul, ((1024, 1024),) * 2, 2 * 1024**3,
              1024, "bfloat16")

@@ -58,6 +58,11 @@ def matmul_int8(a: Any, b: Any) -> Any:
     return np.matmul(a, b, dtype=np.int32)
 
 
+def matmul_int8_nt(a: Any, b: Any) -> Any:
+    """The same times rows, as weights of a linear layer lie."""
+    return np.matmul(a, b.T, dtype=np.int32)
+
+
 def cumsum(x: Any) -> Any:
     return np.cumsum(x, axis=-1)
 

@@ -54,6 +54,7 @@ def translated(function: Callable[..., Any]) -> Callable[..., Any]:
         "attention": attention,
         "matmul": torch.matmul,
         "matmul_int8": torch._int_mm,
+        "matmul_int8_nt": lambda a, b: torch._int_mm(a, b.T),
         "dense_relu": dense_relu,
         "mlp": mlp,
         "conv2d": conv2d,
