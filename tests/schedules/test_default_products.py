@@ -494,9 +494,12 @@ def test_each_of_many_matrices_is_packed_where_its_lines_push_each_other_out() -
     [
         ((64, 768, 3072), 1, [48]),  # panels
         ((64, 768, 3072), 2, [2, 24]),  # for each thread
-        ((32, 512, 2048), 1, [32]),
+        ((40, 512, 2048), 1, [32]),
+        ((32, 512, 2048), 1, []),  # a stream of the columns is as fast
         ((512, 512, 2048), 1, []),  # a copy is soon made beside what is multiplied with it
-        ((64, 2048, 2048), 1, []),  # two panels and the rows are too much for the second cache
+        ((64, 3072, 768), 1, [3, 12]),  # runs of the reduction, and two panels in the cache
+        ((64, 3072, 768), 2, [2, 3, 6]),
+        ((64, 4096, 4096), 1, []),  # results of runs are too much for the second cache
         ((64, 768, 3000), 1, []),  # the last panel is not whole
     ],
 )

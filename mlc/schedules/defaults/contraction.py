@@ -470,7 +470,7 @@ def schedule_tile(
     if not spatial:
         return None
     runs: list[Var] = []
-    if reduce and at_once is not None:
+    if reduce and at_once is not None and at_once < extent_of(s, reduce[0]):
         run, reduce[0] = s.split(reduce[0], [None, at_once])
         runs.append(run)
     rows, columns = spatial[:-1], spatial[-1]

@@ -58,7 +58,7 @@ class _Plan:
     ways: dict[Nest, Way] = field(default_factory=dict)  # for nests that have one of their own
     parts: list[Nest] = field(default_factory=list)  # of ``before``, made where they are used
     is_even: bool = False  # whether threads have as many columns each
-    is_early: bool = False  # whether ``parts`` are made an iteration early
+    early: int | None = None  # steps of a reduction for which ``parts`` are made an iteration early
 
 
 def default_schedule(
@@ -114,6 +114,7 @@ def default_schedule(
 
             roles = find_roles(nest) if len(plan.nests) == 1 else None
             at_once = steps_at_once(nest, roles, tile, machine) if roles is not None else None
+            at_once = at_once if plan.early is None else plan.early
             runs = schedule_tile(s, block, nest, depth, tile, at_once)
         elif depth:
             _schedule_inside(s, block, nest, plan.tiling.depth(n), machine, held=main is not None)
@@ -122,7 +123,7 @@ def default_schedule(
     copies = dict(zip(names, plan.before, strict=False))
     names = [b.name for b in blocks_of(s.program.body)]  # a call has another name
     added = 0
-    if tile is not None and main is not None and _columns_first(plan.tiling) and not plan.is_early:
+    if tile is not None and main is not None and _columns_first(plan.tiling) and not plan.early:
         from .contraction import block_columns
 
         added = block_columns(s, names[first], main, tile, machine)
@@ -132,25 +133,26 @@ def default_schedule(
         chosen, total = _share_out(s, names[first], plan, added, machine)
         if blocked is not None and plan.parts:  # what a batch needs is copied right before it
             columns = loop_around(s, names[first], last)
-        if runs is not None and main is not None:
+        if plan.early is not None and columns is not None:
+            from .packing import share_early
+
+            chosen, columns = share_early(s, names[first], columns, runs, machine)
+        elif runs is not None and main is not None:
             from .contraction import bring_out
 
             inside = bring_out(s, names[first], main, runs, depth + added)
             if any(loop is chosen for loop in inside):
                 total /= extent_of(s, runs)
             columns = runs
-        is_early = plan.is_early and chosen is columns
-        if is_early and machine.threads > 1:
-            chosen, columns = s.split(chosen, [machine.threads, None])
         for block, nest in reversed(copies.items()):  # what is read before what it is made of
             if nest in plan.parts and columns is not None:
-                if is_early:
+                if plan.early is not None:
                     from .packing import copy_early
 
                     copy_early(s, block, nest, columns, machine)
                 else:
                     _schedule_part(s, block, nest, names[first], columns, chosen, machine)
-        if not is_early or machine.threads > 1:
+        if plan.early is None or machine.threads > 1:
             _parallel(s, chosen, total)  # last: each step asks anew whether threads race
     if tile is None and blocked is None and not plan.ways:
         if depth and any(map(reduce_axes, plan.nests)):
@@ -287,12 +289,12 @@ def _plan_products(
         tiling = tiling_for(main, roles, tile, machine)
         plan = _Plan(packing, [main, *nests[1:]], tiling)
         if packing and _columns_first(tiling):
-            from .packing import is_made_early, made_in_parts
+            from .packing import early_steps, made_in_parts
 
             plan.parts = made_in_parts(packing, main, roles, machine)
             plan.is_even = bool(plan.parts) and would_wait(main, roles, tile, machine)
-            alone = len(plan.parts) == 1
-            plan.is_early = alone and is_made_early(nest, roles, tile, machine)
+            if len(plan.parts) == 1:
+                plan.early = early_steps(nest, roles, tile, machine, len(nests) == 1)
         return plan, tile, main
     return None
 

@@ -9,7 +9,7 @@ from ...te.program import Nest
 from ...te.tensor import Constant
 from ..schedule import Schedule
 from .access import loads_in, reduce_axes, step, transposed_axis
-from .contraction import STEPS, Roles, Tile, steps_at_once
+from .contraction import LEAST_STEPS, STEPS, Roles, Tile
 from .machine import LARGE_L2, LINE_BYTES, Machine
 from .vectors import extent_of, vectorize_last
 
@@ -18,7 +18,7 @@ PAGE_BYTES = 4096
 AHEAD = 8  # rows
 EARLY = 12  # rows, one of which takes some hundred cycles where others are multiplied meanwhile
 LEAST_PANELS = 16  # of each thread, the first of which it waits for
-EARLY_ROWS = 32, 256  # multiplied with a panel: few have no time to copy one, many lose none so
+EARLY_ROWS = 40, 256  # multiplied with a panel: few have no time to copy one, many lose none so
 
 
 def made_in_parts(before: list[Nest], main: Nest, roles: Roles, machine: Machine) -> list[Nest]:
@@ -67,29 +67,59 @@ def copy_in_parts(s: Schedule, name: str, nest: Nest, loop: Var) -> int:
     return shared
 
 
-def is_made_early(nest: Nest, roles: Roles, tile: Tile, machine: Machine) -> bool:
-    """Whether each panel of columns that ``nest`` multiplies should be copied while the one before
-    it is multiplied: where few rows are multiplied with it, so that a copy of its own takes much of
-    the time, and these stay in the second cache beside two panels; where vectors are lines, columns
-    whole panels, as many for each thread, and the reduction whole turns."""
+def early_steps(nest: Nest, roles: Roles, tile: Tile, machine: Machine, direct: bool) -> int | None:
+    """How many steps of the reduction go by at once where each panel of columns that ``nest``
+    multiplies should be copied while the one before it is multiplied; None where none should.
+
+    It should where few rows are multiplied with it, so that a copy of its own takes much of the
+    time, and these stay in the second cache beside two panels, and beside their results where those
+    are made in several runs; where vectors are lines, columns whole panels, as many for each
+    thread, and the steps whole turns. Runs are for what is ``direct``: nothing else follows.
+    """
     fold, *others = reduce_axes(nest)
     read = [node for node in loads_in(nest) if _uses(node, roles.n)]
     panels, left = divmod(roles.n.extent, tile.columns)
     large = machine.l2 >= LARGE_L2  # which answers late: copies do not pay for so few rows there
     if others or left or roles.m is None or large or machine.vector_bytes < LINE_BYTES:
-        return False
-    if panels < LEAST_PANELS * machine.threads or panels % machine.threads:
-        return False
+        return None
     if len(read) != 1 or step(read[0], roles.n) != 1 or _uses(read[0], roles.m):
-        return False
-    rows, size = roles.m.extent, nest.tensors[0].dtype.itemsize * fold.extent
-    least, most = EARLY_ROWS
-    if not least <= rows <= most or (rows + 2 * tile.columns) * size > machine.l2 * 3 // 4:
-        return False
-    narrow = read[0].dtype is not nest.tensors[0].dtype
+        return None
+    rows, dtype = roles.m.extent, nest.tensors[0].dtype
+    fewest, most = EARLY_ROWS
     alone = all(a.extent == 1 or a is roles.m or a is roles.n for a in nest.compute.axes)
-    even = fold.extent % (STEPS * tile.vectors) == 0  # steps of a turn, which copies one vector
-    return alone and even and not narrow and steps_at_once(nest, roles, tile, machine) is None
+    if not alone or not fewest <= rows <= most or read[0].dtype is not dtype:
+        return None
+    turn = STEPS * tile.vectors  # one vector is copied in as many steps as are written out
+    if panels % machine.threads or panels < 2 * machine.threads or fold.extent % turn:
+        return None
+
+    def fits(steps: int) -> bool:
+        size = (rows + 2 * tile.columns) * steps * dtype.itemsize
+        if steps == fold.extent:
+            return size <= machine.l2 * 3 // 4
+        return size + rows * roles.n.extent * dtype.itemsize <= machine.l2
+
+    least = LEAST_STEPS if direct else fold.extent
+    steps = [n for n in range(turn, fold.extent + 1, turn) if fold.extent % n == 0 and fits(n)]
+    if not steps or steps[-1] < min(least, fold.extent):
+        return None
+    enough = panels * fold.extent // steps[-1] >= LEAST_PANELS * machine.threads
+    return steps[-1] if enough else None
+
+
+def share_early(
+    s: Schedule, name: str, columns: Var, runs: Var | None, machine: Machine
+) -> tuple[Var, Var]:
+    """The loop over panels for threads, and the one in which panels are copied early, where there
+    are ``runs`` of the reduction outside of it."""
+    chosen = columns
+    if machine.threads > 1:
+        chosen, columns = s.split(columns, [machine.threads, None])
+    if runs is not None:
+        loops = list(s.loops(name))
+        begin, end = (next(n for n, v in enumerate(loops) if v is x) for x in (columns, runs))
+        s.reorder(runs, *loops[begin:end])
+    return chosen, columns
 
 
 def copy_early(s: Schedule, name: str, nest: Nest, columns: Var, machine: Machine) -> None:

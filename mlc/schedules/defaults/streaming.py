@@ -92,9 +92,9 @@ def plan_stream(nest: Nest, roles: Roles | None, machine: Machine) -> Stream | N
     if packs and pays_to_pack(matrix, nest, roles, lanes, machine):
         return None  # blocks of columns are copied by longer rows than those of one tile
     if rows > TOGETHER and pays_to_pack(matrix, nest, roles, lanes, machine):
-        from .packing import is_made_early
+        from .packing import early_steps
 
-        if is_made_early(nest, roles, choose_tile(nest, roles, machine), machine):
+        if early_steps(nest, roles, choose_tile(nest, roles, machine), machine, direct=False):
             return None  # each panel comes while the one before it is multiplied
     together, steps, run_bytes = rows, STEPS, RUN_BYTES
     if TOGETHER < rows <= SOME_ROWS:
