@@ -155,6 +155,11 @@ def _replaced(function: Any) -> Any:
         return _foreign(function) if _is_of_library(function) else constructor(function)
     if type(function).__module__.startswith("numpy.polynomial"):
         return of_series(function)
+    if type(function).__module__.startswith("scipy.stats"):
+        from ..tracer.scientific_distributions import frozen_of
+
+        if (frozen := frozen_of(function)) is not None:
+            return frozen
     own = getattr(type(function), CALL, None)
     if isinstance(own, types.FunctionType):  # an object that can be called
         return converted(types.MethodType(own, function))

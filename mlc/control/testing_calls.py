@@ -39,9 +39,14 @@ def _almost(x: Any, y: Any, decimal: Any = 6, **_: Any) -> Any:
     return np.logical_or(_equal(x, y), np.less(np.abs(x - y), 1.5 * 10.0 ** (-decimal)))
 
 
+def _nearly(x: Any, y: Any, decimal: Any = 7, **_: Any) -> Any:
+    return _almost(x, y, decimal)
+
+
 _HOLDS: dict[str, Callable[..., Any]] = {
     "assert_allclose": _close, "assert_array_equal": _equal, "assert_equal": _equal,
     "assert_array_less": _less, "assert_array_almost_equal": _almost,
+    "assert_almost_equal": _nearly,
 }  # fmt: skip
 
 

@@ -15,7 +15,8 @@ import numpy as np
 
 from ..errors import MlcError, OutsideArrayError, UnsupportedError
 from ..ops.op import leaves_of
-from .scientific_arrays import FUNCTIONS, of_normal
+from .scientific_arrays import FUNCTIONS
+from .scientific_distributions import of_distribution
 from .scientific_fft import FOURIER
 from .scientific_signals import SIGNALS
 from .shapeless import strong
@@ -305,7 +306,7 @@ def of_scipy(function: Any) -> Any:
     name = f"{parts[1]}.{function.__name__}"
     modules = [sys.modules.get(f"scipy.{part}") for part in (parts[1], f"{parts[1]}.distance")]
     is_public = any(getattr(public, function.__name__, None) is function for public in modules)
-    found = {**_FUNCTIONS, **FUNCTIONS}.get(name) if is_public else of_normal(function)
+    found = {**_FUNCTIONS, **FUNCTIONS}.get(name) if is_public else of_distribution(function)
     stand_in: Any = found
 
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -346,6 +347,7 @@ def _known(module: str) -> str:
         *_FUNCTIONS,
         *FUNCTIONS,
         *(f"stats.norm.{kind}" for kind in ("pdf", "logpdf", "cdf", "sf")),
+        *(f"stats.multivariate_normal.{kind}" for kind in ("pdf", "logpdf")),
     ]
     names += [f"scipy.{name}" for name in known if name.startswith(f"{module}.")]
     return ", ".join(sorted(names)).replace("scipy.spatial.", "scipy.spatial.distance.") or (

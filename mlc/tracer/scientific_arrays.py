@@ -1,5 +1,5 @@
-"""SciPy's functions of images, distances, integrals and the normal distribution, by formulas in
-NumPy's functions; found by `mlc.tracer.scientific`.
+"""SciPy's functions of images, distances and integrals, by formulas in NumPy's functions; found by
+`mlc.tracer.scientific`.
 """
 
 from __future__ import annotations
@@ -18,15 +18,14 @@ _PADDED = {
     "reflect": "symmetric", "grid-mirror": "symmetric", "mirror": "reflect", "nearest": "edge",
     "wrap": "wrap", "grid-wrap": "wrap", "constant": "constant", "grid-constant": "constant",
 }  # fmt: skip
-_SQRT = math.sqrt(2 * math.pi)
 
 
-def _array(value: Any) -> Any:
+def as_array(value: Any) -> Any:
     return strong(value) if hasattr(type(value), "__mlc_lift__") else np.asarray(value)
 
 
 def _floats(value: Any) -> Any:
-    array = _array(value)
+    array = as_array(value)
     return array if array.dtype.kind in "fc" else array.astype(np.float64)
 
 
@@ -48,7 +47,7 @@ def _padded(x: Any, sides: Sequence[tuple[int, int]], mode: str, value: Any) -> 
 
 def _filtered(name: str, x: Any, kernel: Any, mode: str, value: Any, flip: bool) -> Any:
     """scipy.ndimage.correlate, or convolve with ``flip``."""
-    x, kernel = _array(x), _array(kernel)
+    x, kernel = as_array(x), as_array(kernel)
     if kernel.ndim != x.ndim:
         raise RuntimeError("filter weights array has incorrect shape.")
     if mode not in _PADDED:
@@ -94,14 +93,14 @@ def _correlate1d(
     input: Any, weights: Any, axis: int = -1, output: None = None, mode: str = "reflect",
     cval: Any = 0.0,
 ) -> Any:  # fmt: skip
-    return _along("correlate1d", _array(input), weights, axis, mode, cval, False)
+    return _along("correlate1d", as_array(input), weights, axis, mode, cval, False)
 
 
 def _convolve1d(
     input: Any, weights: Any, axis: int = -1, output: None = None, mode: str = "reflect",
     cval: Any = 0.0,
 ) -> Any:  # fmt: skip
-    return _along("convolve1d", _array(input), weights, axis, mode, cval, True)
+    return _along("convolve1d", as_array(input), weights, axis, mode, cval, True)
 
 
 def _bell(sigma: float, truncate: float, radius: Any) -> Any:
@@ -121,14 +120,14 @@ def _gaussian_filter1d(
             "what it gives with order=0"
         )
     weights = _bell(sigma, truncate, radius)
-    return _along("gaussian_filter1d", _array(input), weights, axis, mode, cval, False)
+    return _along("gaussian_filter1d", as_array(input), weights, axis, mode, cval, False)
 
 
 def _gaussian_filter(
     input: Any, sigma: Any, order: int = 0, output: None = None, mode: str = "reflect",
     cval: Any = 0.0, truncate: float = 4.0, *, radius: Any = None,
 ) -> Any:  # fmt: skip
-    x = _array(input)
+    x = as_array(input)
     sigmas = [sigma] * x.ndim if np.ndim(sigma) == 0 else list(sigma)
     for axis, each in enumerate(sigmas):
         if each > 1e-15:
@@ -141,7 +140,7 @@ def _gaussian_filter(
 def _sobel(
     input: Any, axis: int = -1, output: None = None, mode: str = "reflect", cval: Any = 0.0
 ) -> Any:
-    x = _array(input)
+    x = as_array(input)
     found = _correlate1d(x, [-1, 0, 1], axis, None, mode, cval)
     for other in range(x.ndim):
         if other != axis % x.ndim:
@@ -150,7 +149,7 @@ def _sobel(
 
 
 def _laplace(input: Any, output: None = None, mode: str = "reflect", cval: Any = 0.0) -> Any:
-    x = _array(input)
+    x = as_array(input)
     found = _correlate1d(x, [1, -2, 1], 0, None, mode, cval)
     for axis in range(1, x.ndim):
         found = found + _correlate1d(x, [1, -2, 1], axis, None, mode, cval)
@@ -158,7 +157,7 @@ def _laplace(input: Any, output: None = None, mode: str = "reflect", cval: Any =
 
 
 def _center_of_mass(input: Any) -> Any:
-    x = _array(input)
+    x = as_array(input)
     total = np.sum(x)
     grids = np.ogrid[tuple(slice(0, size) for size in x.shape)]
     return tuple(np.sum(x * grid.astype(float)) / total for grid in grids)
@@ -191,7 +190,7 @@ def cut(whole: Any, first: Any, second: Any, mode: str) -> Any:
 def _convolve2d(
     in1: Any, in2: Any, mode: str = "full", boundary: str = "fill", fillvalue: Any = 0
 ) -> Any:
-    x, kernel = _array(in1), _array(in2)
+    x, kernel = as_array(in1), as_array(in2)
     modes = {"fill": "constant", "symm": "symmetric", "wrap": "wrap"}
     if x.ndim != 2 or kernel.ndim != 2:
         raise ValueError("convolve2d inputs must both be 2-D arrays")
@@ -225,7 +224,7 @@ def _fftconvolve(in1: Any, in2: Any, mode: str = "full", axes: None = None) -> A
 
 
 def _cdist(XA: Any, XB: Any, metric: str = "euclidean", **options: Any) -> Any:
-    a, b = _array(XA).astype(np.float64), _array(XB).astype(np.float64)
+    a, b = as_array(XA).astype(np.float64), as_array(XB).astype(np.float64)
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1]:
         raise ValueError("XA and XB must have the same number of columns (i.e. feature dimension.)")
     found = _DISTANCES.get(metric) if isinstance(metric, str) and not options else None
@@ -243,7 +242,7 @@ def _pdist(X: Any, metric: str = "euclidean") -> Any:
 
 
 def _squareform(X: Any, force: str = "no", checks: bool = True) -> Any:
-    x = _array(X)
+    x = as_array(X)
     if x.ndim not in (1, 2) or force.lower() not in ("no", ("tovector", "tomatrix")[2 - x.ndim]):
         raise ValueError("squareform takes a vector to a matrix, or a matrix to a vector")
     if x.ndim == 1:
@@ -270,7 +269,7 @@ def _squareform(X: Any, force: str = "no", checks: bool = True) -> Any:
 
 def _rankdata(a: Any, method: str = "average", *, axis: Any = None) -> Any:
     """One after the other, those that are equal at the mean of their places."""
-    x = _array(a)
+    x = as_array(a)
     if method != "average" or x.dtype.kind not in "biuf" or axis is not None and x.ndim != 1:
         raise UnsupportedError(
             f"scipy.stats.rankdata with method={method!r} and axis={axis!r} of {x.dtype} of "
@@ -315,11 +314,11 @@ def _trapezoid(y: Any, x: Any = None, dx: float = 1.0, axis: int = -1) -> Any:
 def _cumulative_trapezoid(
     y: Any, x: Any = None, dx: float = 1.0, axis: int = -1, initial: Any = None
 ) -> Any:
-    y = _array(y)
+    y = as_array(y)
     if x is not None and np.ndim(x) != 1:
         raise UnsupportedError("scipy.integrate.cumulative_trapezoid takes x of one axis here")
     y = np.moveaxis(y, axis, -1)
-    steps = dx if x is None else np.diff(_array(x))
+    steps = dx if x is None else np.diff(as_array(x))
     found = np.cumsum(steps * (y[..., 1:] + y[..., :-1]) / 2.0, axis=-1)
     if initial is not None:
         found = np.concatenate([np.zeros_like(found[..., :1]) + initial, found], axis=-1)
@@ -327,7 +326,7 @@ def _cumulative_trapezoid(
 
 
 def _simpson(y: Any, x: Any = None, *, dx: float = 1.0, axis: int = -1) -> Any:
-    y = np.moveaxis(_array(y), axis, -1)
+    y = np.moveaxis(as_array(y), axis, -1)
     count = y.shape[-1]
     if count % 2 == 0 or count < 3 or x is not None and np.ndim(x) != 1:
         raise UnsupportedError(
@@ -337,54 +336,11 @@ def _simpson(y: Any, x: Any = None, *, dx: float = 1.0, axis: int = -1) -> Any:
     first, middle, last = y[..., :-2:2], y[..., 1::2], y[..., 2::2]
     if x is None:
         return np.sum(first + 4.0 * middle + last, axis=-1) * (dx / 3.0)
-    steps = np.diff(_array(x))
+    steps = np.diff(as_array(x))
     a, b = steps[::2], steps[1::2]
     both, ratio = a + b, a / b
     parts = first * (2.0 - 1.0 / ratio) + middle * (both * (both / (a * b))) + last * (2.0 - ratio)
     return np.sum(both / 6.0 * parts, axis=-1)
-
-
-# The normal distribution
-
-
-def _density(x: Any) -> Any:
-    return np.exp(-(x**2) / 2.0) / _SQRT
-
-
-def _below(x: Any) -> Any:
-    from ..ops.transcendental import erfc
-
-    return 0.5 * erfc(-x * math.sqrt(0.5))
-
-
-_NORMAL: dict[str, Callable[..., Any]] = {
-    "pdf": lambda x, scale: _density(x) / scale,
-    "logpdf": lambda x, scale: -(x**2) / 2.0 - math.log(_SQRT) - np.log(scale),
-    "cdf": lambda x, scale: _below(x),
-    "sf": lambda x, scale: _below(-x),
-}
-
-
-def of_normal(function: Any) -> Callable[..., Any] | None:
-    """What stands for a method of scipy.stats.norm, frozen or not; None for others."""
-    owner: Any = getattr(function, "__self__", None)
-    frozen: tuple[Any, ...] = ()
-    named: dict[str, Any] = {}
-    if type(owner).__name__ == "rv_continuous_frozen":
-        frozen, named, owner = owner.args, owner.kwds, owner.dist
-    formula = _NORMAL.get(getattr(function, "__name__", ""))
-    if formula is None or type(owner).__name__ != "norm_gen":
-        return None
-
-    def placed(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
-        x, loc, scale = (_array(v).astype(np.float64) for v in (x, loc, scale))
-        found = formula((x - loc) / scale, scale)
-        return np.where(scale > 0, found, np.nan)[()]
-
-    def call(x: Any, *args: Any, **kwargs: Any) -> Any:
-        return placed(x, *(args or frozen), **{**named, **kwargs})
-
-    return call
 
 
 def _lstsq(a: Any, b: Any, cond: Any = None, **_: Any) -> Any:

@@ -36,6 +36,7 @@ def less(x: Any, k: Any) -> Any:
 
 def almost(x: Any, k: Any) -> Any:
     np.testing.assert_array_almost_equal(x, x + k * 1e-3 + 1e-9, decimal=4)
+    np.testing.assert_almost_equal(x.sum(), 10.0 + 1e-8 - k * 1e-6)
     return x
 
 
