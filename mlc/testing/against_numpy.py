@@ -48,6 +48,10 @@ def check_against_numpy(
     ValueError, or a rejected example inside of hypothesis.
     """
     require_callable("check_against_numpy", function)
+    if reference is not None and not callable(reference):
+        raise ArgumentError(
+            f"mlc.testing.check_against_numpy: reference= is a function, got {reference!r}"
+        )
     plain = plain_function(function)
     if reference is None and args and callable(args[0]):
         drawn = len(args) == 1 and not kwargs
@@ -158,10 +162,10 @@ def check_op(
     *,
     shapes: Sequence[str] | str | None = None,
     sizes: Mapping[str, tuple[int, int]] | None = None,
-    dtypes: Sequence[Any] = ("float32", "float64"),
+    dtypes: Sequence[Any] | str = ("float32", "float64"),
     elements: Any = None,
     options: Mapping[str, Any] | None = None,
-    targets: Sequence[str] = EVERY_TARGET,
+    targets: Sequence[str] | str = EVERY_TARGET,
     examples: int = 25,
 ) -> None:
     """Raises AssertionError, with a test to paste, unless ``op`` (an ``@mlc.op``, or any function)
@@ -183,6 +187,7 @@ def check_op(
 
     if isinstance(shapes, str):  # of one argument
         shapes = [shapes]
+    targets = [targets] if isinstance(targets, str) else targets
     plain = plain_function(op)
     count = len(shapes) if shapes is not None else required_arguments(plain)
     drawn = operands(shapes, count, sizes or {}, dtypes, elements)

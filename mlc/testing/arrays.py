@@ -71,6 +71,8 @@ def broadcastable_shapes(
     count: int = 2, max_dims: int = 3, min_side: int = 1, max_side: int = 6
 ) -> SearchStrategy[tuple[tuple[int, ...], ...]]:
     """``count`` shapes that NumPy broadcasts against each other."""
+    if count < 0:
+        raise ArgumentError(f"mlc.testing.broadcastable_shapes: count must be 0 or more: {count}")
     require_hypothesis()
     from hypothesis import strategies as st
 
@@ -98,7 +100,9 @@ def layouts(array: np.ndarray[Any, Any]) -> SearchStrategy[np.ndarray[Any, Any]]
 
 
 def laid_out(array: np.ndarray[Any, Any], way: str) -> np.ndarray[Any, Any]:
-    """``array`` once more, laid out in one of the :data:`LAYOUTS`."""
+    """``array`` once more, laid out in one of the :data:`LAYOUTS`; one of no axes has one order."""
+    if way in LAYOUTS[:4] and not array.ndim:
+        return array.copy()
     match way:
         case "C":
             return array.copy()
@@ -138,6 +142,8 @@ def arrays(
 
     if not isinstance(dtype, st.SearchStrategy):
         dtype = _dtype(dtype)
+    if shape is not None and not isinstance(shape, st.SearchStrategy):
+        _sides(shape)
     if layout not in (*LAYOUTS, "any"):
         raise ArgumentError(f"expected a layout of {', '.join(LAYOUTS)} or any, got {layout!r}")
 
@@ -146,7 +152,7 @@ def arrays(
         kind = _dtype(draw(dtype) if isinstance(dtype, st.SearchStrategy) else dtype)
         sides = shapes() if shape is None else shape
         sides = draw(sides) if isinstance(sides, st.SearchStrategy) else sides
-        sides = (sides,) if isinstance(sides, (int, np.integer)) else tuple(sides)
+        sides = _sides(sides)
         total = int(np.prod(sides, dtype=int))
         each = elements if elements is not None else numbers(kind, special)
         # One list: hypothesis shrinks each number.
@@ -156,6 +162,17 @@ def arrays(
         return laid_out(array, draw(st.sampled_from(ways)) if layout == "any" else layout)
 
     return drawn()
+
+
+def _sides(shape: Any) -> tuple[int, ...]:
+    """``shape``, a size or several, as a tuple."""
+    sides = shape if isinstance(shape, (tuple, list, np.ndarray)) else (shape,)
+    if not all(isinstance(n, (int, np.integer)) and n >= 0 for n in sides):
+        raise ArgumentError(
+            f"expected a shape such as (3, 4), a size, or a strategy for shapes such as "
+            f"mlc.testing.shapes(), got {shape!r}"
+        )
+    return tuple(map(int, sides))
 
 
 def numbers(dtype: Any, special: bool = False) -> SearchStrategy[Any]:
@@ -194,7 +211,14 @@ def operands(
     if unused:
         said = f"has only {list(names)}" if names is not None else "is not given"
         raise ArgumentError(f"sizes= bounds {', '.join(sorted(unused))}, but shapes= {said}")
-    kinds = [_dtype(kind) for kind in kinds]
+    for name, bounds in sizes.items():
+        low, high = bounds if isinstance(bounds, (tuple, list)) and len(bounds) == 2 else (-1, -1)
+        if not 0 <= low <= high:
+            raise ArgumentError(
+                f"sizes= has for each name the least and the greatest size, such as "
+                f'{{"{name}": (3, 9)}}, got {bounds!r}; a fixed size stands in shapes= itself'
+            )
+    kinds = [_dtype(kind) for kind in ([kinds] if isinstance(kinds, str) else kinds)]
     require_hypothesis()
     from hypothesis import strategies as st
 
@@ -224,10 +248,14 @@ def index_expressions(
 
     All of it is int64; divisors are positive. An index may be of any sign.
     """
+    _sides(extents)
     require_hypothesis()
     from hypothesis import strategies as st
 
-    axes = tuple(Axis("ijklmnop"[n % 8], extent) for n, extent in enumerate(extents))
+    axes = tuple(
+        Axis("ijklmnop"[n % 8] + (str(n // 8) if n >= 8 else ""), extent)
+        for n, extent in enumerate(extents)
+    )
 
     @st.composite
     def drawn(draw: DrawFn, depth: int = max_depth) -> Any:

@@ -52,6 +52,7 @@ def check_schedule(
     run at once may be shown to meet; and its script, its source and its JSON must lead back to it.
     ``ways`` names some of :data:`WAYS` alone.
     """
+    require_ways("check_schedule", ways)
     if not isinstance(schedule, Schedule):
         if not callable(schedule):
             raise ArgumentError(
@@ -67,6 +68,12 @@ def check_schedule(
         schedule = taken
     assert isinstance(schedule, Schedule)
     Subject(program, seed).check(schedule, ways)
+
+
+def require_ways(check: str, ways: Collection[str]) -> None:
+    """ArgumentError for ways to check a schedule that there are not, or none."""
+    if isinstance(ways, str) or not ways or not set(ways) <= set(WAYS):
+        raise ArgumentError(f"{check}: ways= takes some of {', '.join(WAYS)}, got {ways!r}")
 
 
 class Subject:

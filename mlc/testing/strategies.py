@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..errors import ArgumentError, ScheduleError
 from ..ir.program import Program
 from ..schedules.schedule import Schedule
+from .arrays import require_hypothesis
 from .choices import Choices
 
 if TYPE_CHECKING:
@@ -35,12 +37,12 @@ def programs(kind: str = "any") -> SearchStrategy[Program]:
 
     Extents are at most 9, inputs of all dtypes; each program is one that `mlc.script` accepts.
     """
+    if kind not in KINDS:
+        raise ArgumentError(f"expected one of {', '.join(KINDS)}, got {kind!r}")
+    require_hypothesis()
     from hypothesis import strategies as st
 
     from .draw import draw_program
-
-    if kind not in KINDS:
-        raise ValueError(f"expected one of {', '.join(KINDS)}, got {kind!r}")
 
     @st.composite
     def drawn(draw: DrawFn) -> Program:
@@ -52,9 +54,14 @@ def programs(kind: str = "any") -> SearchStrategy[Program]:
 def schedules(program: Program, max_steps: int = 8) -> SearchStrategy[Schedule]:
     """Schedules of ``program`` with up to ``max_steps`` tried steps, of any kind, fitting or not:
     those that were accepted are in its trace."""
+    if not isinstance(program, Program):
+        raise ArgumentError(
+            f"mlc.testing.schedules wants a program, got {type(program).__name__}; "
+            f"mlc.testing.check_schedules takes functions, too"
+        )
+    require_hypothesis()
     from hypothesis import strategies as st
 
-    from ..errors import ScheduleError
     from .steps import draw_call
 
     @st.composite

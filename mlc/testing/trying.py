@@ -14,7 +14,7 @@ from ..jit import jit
 from ..schedules.schedule import Schedule
 from .against_numpy import plain_function, require_callable, required_arguments
 from .arrays import require_hypothesis
-from .checking import WAYS, check_schedule
+from .checking import WAYS, check_schedule, require_ways
 
 DRAWN_SHAPE = (4, 6)  # of arguments that nobody gives
 
@@ -35,6 +35,7 @@ def check_schedules(
     schedules of up to ``max_steps`` tried steps, and each that the steps' own checks accept goes
     through :func:`check_schedule`.
     """
+    require_ways("check_schedules", ways)
     require_hypothesis()
     from hypothesis import HealthCheck, given, settings
 

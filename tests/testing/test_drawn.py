@@ -71,11 +71,46 @@ def test_what_cannot_be_drawn_is_refused_at_once() -> None:
 
 
 def test_what_hypothesis_runs_is_told_with_lines_of_the_user_alone() -> None:
-    with pytest.raises(
-        mlc.ScheduleError, match="a schedule transforms a program, not int"
-    ) as caught:
-        given(mlc.testing.schedules(3))(lambda schedule: None)()
+    with pytest.raises(mlc.ArgumentError, match="expected a dtype of numbers, got <U3") as caught:
+        given(mlc.testing.arrays("U3"))(lambda array: None)()
     assert "hypothesis" not in str(caught.value)
+
+
+@pytest.mark.parametrize("layout", ["C", "transposed", "reversed", "strided", "offset"])
+def test_an_array_of_no_axes_has_every_layout(layout: str) -> None:
+    seen: list[Any] = []
+    drawn = mlc.testing.arrays(shape=(), layout=layout)
+    settings(max_examples=3, database=None)(given(drawn)(lambda array: seen.append(array)))()
+    assert seen and all(type(a) is np.ndarray and a.shape == () for a in seen)
+
+
+def test_axes_have_names_of_their_own() -> None:
+    axes, _ = find(mlc.testing.index_expressions(*range(1, 12)), lambda drawn: True)
+    assert len({axis.name for axis in axes}) == 11
+
+
+@pytest.mark.parametrize(
+    ("asked", "text"),
+    [
+        (lambda: mlc.testing.arrays("int8", -1), r"expected a shape such as \(3, 4\)"),
+        (lambda: mlc.testing.arrays("int8", "n k"), "or a strategy for shapes"),
+        (lambda: mlc.testing.index_expressions("n"), "expected a shape"),
+        (lambda: mlc.testing.broadcastable_shapes(-1), "count must be 0 or more"),
+        (lambda: mlc.testing.programs("loops"), "expected one of any, graph, nest, tiles"),
+        (lambda: mlc.testing.schedules(3), "wants a program, got int"),
+        (lambda: mlc.testing.check_op(np.exp, shapes="n", sizes={"n": (5, 2)}), "sizes= has for"),
+        (lambda: mlc.testing.check_op(np.exp, shapes="n", sizes={"n": 5}), r"\(3, 9\)\}, got 5"),
+        (lambda: mlc.testing.check_schedules(np.exp, ways=("fast",)), "ways= takes some of inter"),
+        (lambda: mlc.testing.check_against_numpy(np.exp, 1.0, reference=5), "reference= is a fun"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_at_once(asked: Any, text: str) -> None:
+    with pytest.raises(mlc.ArgumentError, match=text):
+        asked()
+
+
+def test_one_dtype_and_one_target_need_no_list() -> None:
+    mlc.testing.check_op(np.exp, shapes="n", dtypes="float32", targets="cpu", examples=2)
 
 
 def test_without_hypothesis_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
