@@ -415,3 +415,23 @@ def test_other_processors_take_the_text() -> None:
     for target in (arm_target({"Features": "asimd"}), x86_target({"flags": ""})):
         assembly = emit_assembly(one_kernel(program, target=target).text, target)
         assert "mlc_main" in assembly and ("fmla" in assembly or not target.has_fma)
+
+
+@pytest.mark.parametrize("dtype", [int8, int32, int64], ids=str)
+def test_remainders_of_single_numbers_are_those_of_the_division(
+    run_llvm: Any, dtype: DType
+) -> None:
+    least = int(np.iinfo(dtype.numpy).min)
+    x = np.array([least, least, 7, -7, 7, -7, 0, 5, 100, -1], dtype.numpy)
+    y = np.array([-1, 2, 3, 3, -3, -3, 4, 0, -1, least], dtype.numpy)
+    a, b, c, d = buffers(x.size, "abcd", dtype)
+    i = Var("i")
+    both = [Store(c, (i,), apply("floordiv", a[i], b[i])), Store(d, (i,), apply("mod", a[i], b[i]))]
+    program = Program("divmod", (a, b, c, d), For(i, x.size, Seq(tuple(both))), 2)
+    quotient, rest = np.zeros_like(x), np.zeros_like(x)
+    assert run_llvm(program, x, y, quotient, rest) == 0
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(quotient, x // y)
+        np.testing.assert_array_equal(rest, x % y)
+    text = one_kernel(program).text
+    assert "srem" in text and " mul " not in text

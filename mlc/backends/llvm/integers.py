@@ -50,15 +50,22 @@ def _divide(e: Builder, args: Args) -> tuple[Value, Value]:
     if not signed:
         safe = e.select(none, one, b)
         quotient = _quotient(e, a, safe)
-        rest = e.binary("sub", a, e.binary("mul", quotient, safe))
+        rest = _rest(e, a, safe, quotient)
         return e.select(none, _zero(a), quotient), e.select(none, _zero(a), rest)
     # The least integer divided by -1 traps: negate instead, which wraps.
     minus = e.compare("eq", b, constant(-1, b.dtype, b.lanes))
     safe = e.select(e.binary("or", none, minus), one, b)
     quotient = _quotient(e, a, safe)
-    rest = e.binary("sub", a, e.binary("mul", quotient, safe))
+    rest = _rest(e, a, safe, quotient)
     quotient = e.select(minus, e.binary("sub", _zero(a), a), quotient)
     return e.select(none, _zero(a), quotient), e.select(none, _zero(a), rest)
+
+
+def _rest(e: Builder, a: Value, b: Value, quotient: Value) -> Value:
+    """What ``quotient`` leaves of ``a``: of single numbers an instruction gives both at once."""
+    if not a.lanes and not b.lanes:
+        return e.binary("srem" if a.dtype.kind == "i" else "urem", a, b)
+    return e.binary("sub", a, e.binary("mul", quotient, b))
 
 
 def _quotient(e: Builder, a: Value, b: Value) -> Value:
