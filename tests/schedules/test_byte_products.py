@@ -16,6 +16,7 @@ from mlc import te
 from mlc.backends.llvm.target import host_target
 from mlc.dtypes import int32
 from mlc.ir.expr import cast
+from mlc.records import replace
 from mlc.schedules.defaults.cpu import default_schedule
 from mlc.schedules.defaults.machine import Machine
 from mlc.te.program import Nest
@@ -87,6 +88,25 @@ def test_threads_make_panels_of_their_own(threads: int) -> None:
     machine = Machine(has_dot4=True, threads=threads)
     done = default_schedule("f", [Nest((y,), y.op)], 0, [a, b], [y], machine)
     assert ("s.compute_at('b_packed'" in str(done.schedule)) is (threads == 2)
+
+
+@pytest.mark.parametrize(("vector_bytes", "registers"), [(16, 16), (32, 16), (64, 32)])
+@pytest.mark.parametrize("shape", [(5, 1030, 1100), (20, 256, 64)])
+def test_other_processors_mean_the_same(
+    shape: tuple[int, int, int], vector_bytes: int, registers: int
+) -> None:
+    m, k, n = shape
+    a, b = te.placeholder((m, k), "int8", name="a"), te.placeholder((k, n), "int8", name="b")
+    r = te.reduce_axis(k)
+    wide = lambda x: cast(x, int32)
+    y = te.compute((m, n), lambda i, j: te.sum(wide(a[i, r]) * wide(b[r, j]), axis=r), name="y")
+    machine = Machine(vector_bytes, registers, l2=256 << 10, has_dot4=True)
+    done = default_schedule("f", [Nest((y,), y.op)], 0, [a, b], [y], machine)
+    kernel = mlc.build(replace(done.program, outputs=len(done.scratch) + 1))
+    x, z = numbers(np.int8, (m, k), 17), numbers(np.int8, (k, n), 18)
+    made = [np.zeros(buffer.shape, np.int32) for buffer in done.program.params[2:]]
+    kernel(x, z, *made)
+    np.testing.assert_array_equal(made[-1], x.astype(np.int64) @ z.astype(np.int64))
 
 
 @pytest.mark.parametrize("rows", [1, 2, 10, 60])

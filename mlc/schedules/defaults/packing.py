@@ -170,7 +170,7 @@ def _copy_lines(s: Schedule, name: str, nest: Nest, shared: int, machine: Machin
     if not position or extent_of(s, panels) > MOST_PANELS:
         return
     s.unroll(panels)
-    (node,) = loads_in(nest)
+    node = loads_in(nest)[0]  # all of them are of one array
     apart = (step(node, nest.compute.axes[position]) or 0) * itemsize
     if apart >= PAGE_BYTES and node.source.size * itemsize > machine.l2:
         (matrix,) = {read.source for read in reads_of(s.block(name))}
