@@ -15,7 +15,7 @@ import sys
 import warnings
 from contextvars import ContextVar
 from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 import numpy as np
@@ -61,9 +61,14 @@ def user_frame() -> FrameType | None:
 
 
 def is_user_frame(frame: FrameType) -> bool:
-    """Whether the code of ``frame`` is the user's own: of a file, or, ``<...>``, of a notebook's
-    cell whose lines are at hand."""
-    name = frame.f_code.co_filename
+    """Whether the code of ``frame`` is the user's own: see `is_user_code`."""
+    return is_user_code(frame.f_code)
+
+
+def is_user_code(code: CodeType) -> bool:
+    """Whether ``code`` is the user's own: of a file, or, ``<...>``, of a notebook's cell whose
+    lines are at hand."""
+    name = code.co_filename
     if name.startswith("<"):
         lines = sys.modules.get("linecache")
         return lines is not None and name in lines.cache

@@ -62,6 +62,33 @@ def test_recursion_that_data_end_and_no_loop_can_stand_for_is_refused_early():
     assert "test_recursion_bounds.py" in text
 
 
+def test_recursion_that_nothing_known_ends_is_refused_after_a_few_calls():
+    calls = []
+
+    def halved(x, least):
+        calls.append(x)
+        if x.sum() < least:
+            return x
+        return halved(*(x / 2, least)) + 1
+
+    with pytest.raises(mlc.errors.EndlessRecursionError) as caught:
+        mlc.jit(halved)(np.ones(3), 0.1)
+    assert "nothing that is known differs between 10 calls in each other; write it" in str(
+        caught.value
+    )
+    assert len(calls) < 60
+
+
+def test_recursion_that_something_known_ends_is_traced():
+    def halved(x, depth):
+        if x.sum() < 0.01 or depth == 15:
+            return x
+        return halved(*(x / 2, depth + 1)) + 1
+
+    x = np.ones(3)
+    assert mlc.jit(lambda x: halved(x, 0))(x) == pytest.approx(halved(x, 0))
+
+
 def test_recursion_to_a_small_depth_is_traced():
     assert mlc.jit(short)(0.0, 1.0) == pytest.approx(short(0.0, 1.0), rel=1e-12)
 
