@@ -82,12 +82,12 @@ def note_call(code: CodeType) -> None:
     if count[0] <= most and not is_hopeless:
         return
     if is_hopeless:
-        found = f"nothing that is known differs between {_ALIKE} calls in each other"
+        reason = f"nothing that is known differs between {_ALIKE} calls in each other"
     else:
-        found = f"{count[0]} calls up to now, up to {count[1]} in each other, and no end is near"
+        reason = f"{count[0]} calls up to now, up to {count[1]} in each other, and no end is near"
     error = EndlessRecursionError(
         f"{code.co_name} calls itself under conditions that the data decide, of which both sides "
-        f"are traced: {found}; write it as a while loop over a list of what is left to do, which "
+        f"are traced: {reason}; write it as a while loop over a list of what is left to do, which "
         f"is native"
     )
     error.function = key[0], key[2]
