@@ -11,7 +11,15 @@ import numpy as np
 from ..dtypes import boolean
 from ..errors import ArgumentError, BoundsError, DTypeError, ShapeError, UnsupportedError
 from .arithmetic import add
-from .broadcast import as_axis, as_sizes, as_tensor, broadcast_shape, shape_of, size_of
+from .broadcast import (
+    as_axis,
+    as_sizes,
+    as_tensor,
+    broadcast_shape,
+    is_only_axis,
+    shape_of,
+    size_of,
+)
 from .calculus import as_array
 from .choosing import compress, is_known
 from .elementwise import astype, select_where
@@ -52,7 +60,8 @@ def apply_along_axis(
 def apply_over_axes(func: Callable[..., Any], a: Any, axes: Any) -> Any:
     """np.apply_over_axes."""
     for axis in axes if isinstance(axes, (tuple, list, np.ndarray)) else (axes,):
-        axis = as_axis("np.apply_over_axes", axis, len(shape_of(a)))
+        if not is_only_axis(shape_of(a), axis):
+            axis = as_axis("np.apply_over_axes", axis, len(shape_of(a)))
         found = func(a, axis)
         a = found if len(shape_of(found)) == len(shape_of(a)) else np.expand_dims(found, axis)
     return a

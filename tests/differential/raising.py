@@ -16,7 +16,7 @@ from .inputs import draw_array
 from .program import TRIES, NumPyProgram, after
 from .statements import Writer
 
-_OF_NUMBERS = re.compile(r"'(bool|int|float|complex)' object (has no attribute|is not)")
+_OF_NUMBERS = re.compile(r"'(bool|int|float|complex|numpy\.\w+)' object (has no attribute|is not)")
 _LIMIT = 100  # statements tried for one that NumPy refuses
 
 

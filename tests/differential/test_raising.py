@@ -9,6 +9,7 @@ import pytest
 
 import mlc
 
+from .compare import check
 from .program import NumPyProgram
 from .raising import check_raising, draw_raising
 
@@ -116,3 +117,17 @@ def test_whole_numbers_to_the_powers_of_a_list() -> None:
     assert mlc.jit(lambda x: np.power(x, [1, 2, 3]))(x).tolist() == [1, 4, 27]
     with pytest.raises(ValueError, match="Integers to negative integer powers"):
         mlc.jit(lambda x: np.power(x, [1, -2, 3]))(x)
+
+
+@pytest.mark.parametrize(
+    ("statement", "argument"),
+    [
+        ("t0 = np.zeros(4, complex)\nnp.var(a0, axis=0, out=t0)", A),
+        ("t0 = np.zeros(4, complex)\nnp.std(a0, axis=0, out=t0, ddof=1)", A),
+        ("t0 = np.apply_over_axes(np.max, a0, [0, -1])", Z),
+        ("t0 = np.lib.stride_tricks.as_strided(a0, a0.shape, a0.strides) + 1", A[::2, ::-1]),
+    ],
+)
+def test_what_numpy_takes_is_taken(statement: str, argument: Any) -> None:
+    """Each of these was refused, or ended with an error about something else."""
+    assert check(NumPyProgram((statement,), (argument,), ("t0",))).kind == "same"

@@ -105,7 +105,7 @@ def var(a: Any, axis: Any = None, dtype: Any = None, *, ddof: Any = 0, keepdims:
     means = (None, None) if mean is None else parts_of(mean)
     parts = [
         call_function(np.var, (p,), options if m is None else {**options, "mean": m})
-        for p, m in zip(parts_of(a), means, strict=True)
+        for p, m in zip(whole_parts(a), means, strict=True)
     ]
     found = parts[0] + parts[1]
     return found if kept is None else converted(found, kept)
