@@ -6,12 +6,13 @@ They mean what NumPy's do where nothing is traced.
 from __future__ import annotations
 
 import functools
+import operator
 from itertools import islice
 from typing import Any
 
 import numpy as np
 
-from ..errors import UnsupportedError
+from ..errors import ArgumentError, UnsupportedError
 from ..ops.op import CURRENT, leaves_of
 from . import items
 from .concrete import all_known, plain, wrapped
@@ -146,10 +147,47 @@ class Grid:
     """``np.mgrid`` or ``np.ogrid``: arrays of what the slices in the brackets run over."""
 
     def __init__(self, name: str) -> None:
-        self._plain = getattr(np, name)
+        self._name, self._plain = name, getattr(np, name)
 
     def __getitem__(self, key: Any) -> Any:
-        return wrapped(self._plain[plain(key)])
+        slices = list(key) if isinstance(key, tuple) else [key]
+        if all_known(slices):
+            return wrapped(self._plain[plain(key)])
+        if not all(isinstance(part, slice) and part.stop is not None for part in slices):
+            raise ArgumentError(
+                f"np.{self._name} takes slices with an end, np.{self._name}[0:n, 0:m]"
+            )
+        ends = [
+            (0 if s.start is None else s.start, s.stop, 1 if s.step is None else s.step)
+            for s in slices
+        ]
+        if not isinstance(key, tuple) and not isinstance(ends[0][2], complex):
+            from .creation import arange_of
+
+            return arange_of(*ends[0])
+        numbers = [abs(n) if isinstance(n, complex) else n for part in ends for n in part]
+        dtype = np.result_type(0, *map(_sample, numbers))
+        sides = [_points(*part, dtype) for part in ends]
+        if not isinstance(key, tuple):
+            return sides[0]
+        open_sides = [
+            side.reshape([-1 if n == k else 1 for n in range(len(sides))])
+            for k, side in enumerate(sides)
+        ]
+        if self._name == "ogrid":
+            return tuple(open_sides)
+        shape = tuple(map(len, sides))
+        return np.stack([np.broadcast_to(side, shape).astype(dtype) for side in open_sides])
+
+
+def _points(start: Any, stop: Any, step: Any, dtype: np.dtype[Any]) -> Any:
+    """What one slice in the brackets runs over; an imaginary step says how many points."""
+    if not isinstance(step, complex):
+        count = operator.index(np.ceil(np.true_divide(stop - start, step)).astype(int))
+        return np.arange(count, dtype=dtype) * step + start
+    count = int(abs(step))
+    between = 1 if count == 1 else (stop - start) / float(count - 1)
+    return np.arange(count, dtype=dtype) * between + start
 
 
 def _sample(part: Any) -> Any:
