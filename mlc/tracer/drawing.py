@@ -224,10 +224,12 @@ class Draws(NativeDraws):
             if self._is_own_native():
                 self._fix(found, found)
             return found
-        self._check(found, function.__name__)
+        self.fresh[id(found)] = found
+        if not self._is_own_native():
+            self._check(found, function.__name__)
         if self.places:
             raise UnsupportedError("a generator without a seed is made in a loop; make it before")
-        self.fresh[id(found)] = found
+        self.drew = True
         self.steps.append(Make(found, function, args, options))
         if self._is_own_native():
             self._open(found)

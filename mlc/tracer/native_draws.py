@@ -76,6 +76,7 @@ class NativeDraws:
 
     def __init__(self) -> None:
         self.streams: dict[int, Stream] = {}
+        self.used: set[int] = set()  # of these, by what has been drawn from
 
     def begin(self) -> None:
         """All arguments are traced; the function follows."""
@@ -136,6 +137,7 @@ class NativeDraws:
         """``name(...)`` of what native code draws from."""
         self.drew = True
         self.count += 1
+        self.used.add(id(stream.source))
         sample = sampled(stream.source, name, args, options)
         made = self.own.get(id(stream.source))
         if made is not None and _is_known(stream) and not (self.places or self.why_not):
@@ -157,7 +159,9 @@ class NativeDraws:
         wanted = OWN if is_own else source
         natives = NATIVE_DRAWS.get()
         is_tried = self.is_known or any(native is NONE or native is wanted for native in natives)
-        if not is_tried and _stream_of(source) is not None:
+        # What a trace before has asked for and this one does not know: a library makes it anew.
+        is_anew = any(native is not OWN and id(native) not in self.used for native in natives)
+        if not (is_tried or is_anew) and _stream_of(source) is not None:
             raise NativeDrawsWanted(wanted)
 
 

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 import mlc
+from mlc import call_trace
+from mlc.tracer.function import trace_function
 
 X = np.random.default_rng(0).random(30)
 
@@ -190,3 +192,48 @@ def test_orders_under_conditions(function: Callable[..., Any]) -> None:
 
     for ours, theirs in zip(called(mlc.jit(function)), called(function), strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+def _counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """One item for each trace from here on."""
+    traces: list[int] = []
+
+    def counting(*args: Any, **kwargs: Any) -> Any:
+        traces.append(1)
+        return trace_function(*args, **kwargs)
+
+    monkeypatch.setattr(call_trace, "trace_function", counting)
+    return traces
+
+
+def walked(x: Any, n: int) -> Any:
+    if n < 1:
+        raise ValueError("no steps")
+    rng = np.random.default_rng()
+    place = x + 0 * rng.random(x.shape)
+    for _ in range(n):
+        place = place * 0.5 + 1
+    return place, rng.random()
+
+
+def test_generators_of_no_seed_behind_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    traces, jitted = _counted(monkeypatch), mlc.jit(walked)
+    first, second = jitted(np.ones(3), 50), jitted(np.ones(3), 50)
+    np.testing.assert_allclose(first[0], walked(np.ones(3), 50)[0])
+    assert first[1] != second[1] and len(traces) < 12
+    with pytest.raises(ValueError, match="no steps"):
+        jitted(np.ones(3), 0)
+
+
+def test_generators_that_a_library_makes_behind_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    library: dict[str, Any] = {"make": np.random.default_rng}
+    exec("def seeded():\n    return make(5)", library)  # without a source, it runs as it is
+
+    def drawn(x: Any, n: int) -> Any:
+        if n < 1:
+            raise ValueError("no steps")
+        return x + n + library["seeded"]().random(x.shape)
+
+    traces = _counted(monkeypatch)
+    np.testing.assert_array_equal(mlc.jit(drawn)(np.ones(3), 50), drawn(np.ones(3), 50))
+    assert len(traces) < 12
