@@ -39,6 +39,7 @@ from .convert import CALL, converted
 from .elementwise import along_axis, vectorized
 from .folding import INSTEAD as FOLDING
 from .forms import is_traced
+from .grouping import grouped
 from .iterators import not_taking, refuse_taking
 from .kinds import INSTEAD as KINDS
 from .list_folds import INSTEAD as LIST_FOLDS
@@ -266,6 +267,12 @@ def _starmapped(function: Any, source: Any) -> Any:
     return itertools.starmap(call(function), source)
 
 
+def _grouped(source: Any, key: Any = None) -> Any:
+    if CURRENT.get() is None:
+        return itertools.groupby(source, key)
+    return grouped(source, None if key is None else call(key))
+
+
 def _next(iterator: Any, *default: Any) -> Any:
     refuse_taking(iterator)
     return next(iterator, *default)
@@ -332,6 +339,7 @@ _INSTEAD: dict[Any, Any] = {
     builtins.next: _next,
     builtins.map: _mapped, builtins.filter: _filtered, reduce: _reduced,
     itertools.accumulate: _accumulated, itertools.starmap: _starmapped,
+    itertools.groupby: _grouped,
     builtins.range: range_,
     builtins.reversed: _reversed,
     builtins.enumerate: _enumerated, builtins.zip: _zipped, builtins.list: _listed,

@@ -67,7 +67,11 @@ def chosen_by_data(value: Any) -> int | None:
     return found
 
 
-_ASKING = ("mlc.control.runtime", "mlc.control.gathering")  # which ask as the user's code does
+_ASKING = (
+    "mlc.control.runtime",
+    "mlc.control.gathering",
+    "mlc.control.grouping",
+)  # which ask as the user's code does
 
 
 def truth(value: Any) -> bool:
