@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import builtins
 import dataclasses
 import functools
@@ -134,8 +135,12 @@ class _Sources:
 
     def read_by(self, function: types.FunctionType) -> dict[str, str]:
         """Writes what ``function`` reads; what has the name of something else is returned."""
+        return self.take_all(globals_of(function), function.__module__)
+
+    def take_all(self, found: Mapping[str, Any], module: str) -> dict[str, str]:
+        """The same for what code of ``module`` reads."""
         others: dict[str, str] = {}
-        for name, value in globals_of(function).items():
+        for name, value in found.items():
             plain = inspect.unwrap(value) if callable(value) else value
             match plain:
                 case types.ModuleType() if name not in ("np", "mlc"):
@@ -145,7 +150,7 @@ class _Sources:
                 case types.ModuleType():
                     pass
                 case types.FunctionType():
-                    if plain.__module__ != function.__module__:
+                    if plain.__module__ != module:
                         self.import_from(plain, name)
                     else:
                         self.bind(name, plain)
@@ -188,12 +193,11 @@ class _Sources:
             raise UnwrittenError(repr(value)) from None
         if name not in self.found:
             self.found[name] = ""
-            if "dataclass" in text.partition("class ")[0]:
-                self.imports["import dataclasses"] = None
-                self.imports["from dataclasses import dataclass"] = None
-            for method in vars(value).values():
-                if isinstance(method, types.FunctionType) and method.__module__ == "__main__":
-                    self.read_by(method)
+            space = vars(sys.modules[value.__module__])
+            nodes = ast.walk(ast.parse(text))
+            names = {node.id: None for node in nodes if isinstance(node, ast.Name)}
+            read = {n: space[n] for n in names if n in space}
+            self.take_all({n: v for n, v in read.items() if v is not value}, value.__module__)
             del self.found[name]
             self.found[name] = text
         return str(name)

@@ -147,6 +147,18 @@ def test_it_fails_in_the_same_way(case: str, tmp_path: Path) -> None:
     assert _places_aside(str(again.value)) == _places_aside(said)
 
 
+def test_a_class_of_a_function_stands_in_the_test(tmp_path: Path) -> None:
+    class Wider(Layer):
+        def forward(self, x: Any) -> Any:
+            return super().forward(x) + OPTIONS["a"] * math.pi
+
+    CASES["a class of a function"] = (Wider(2.0).forward, doubled, (X,))
+    try:
+        test_it_fails_in_the_same_way("a class of a function", tmp_path)
+    finally:
+        del CASES["a class of a function"]
+
+
 def _places_aside(text: str) -> str:
     return text.partition("\n\nimport numpy as np\n")[0].partition("\n  at ")[0]
 
