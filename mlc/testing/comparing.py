@@ -156,11 +156,16 @@ def _leaves(name: str, value: Any) -> list[tuple[str, Any]]:
         case list() | tuple():
             items = [(f"{name}[{i}]", item) for i, item in enumerate(value)]
         case dict():
-            items = [(f"{name}[{key!r}]", item) for key, item in value.items()]
+            items = [(f"{name}[{_equal_key(key)!r}]", item) for key, item in value.items()]
         case _:
             return [(name, value)]
     empty = [] if items else [(f"{name} is empty", None)]
     return empty + [leaf for key, item in items for leaf in _leaves(key, item)]
+
+
+def _equal_key(key: Any) -> Any:
+    """``key``, a Python number where it is one of NumPy's, which finds the same item."""
+    return key.item() if isinstance(key, np.generic) else key
 
 
 def copied(value: Any) -> Any:

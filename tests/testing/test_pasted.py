@@ -147,6 +147,12 @@ def test_it_fails_in_the_same_way(case: str, tmp_path: Path) -> None:
     assert _places_aside(str(again.value)) == _places_aside(said)
 
 
+def test_keys_that_find_the_same_item_are_the_same() -> None:
+    check_against_numpy(lambda x: {4: x, "a": x}, X, reference=lambda x: {np.int64(4): x, "a": x})
+    with pytest.raises(AssertionError, match=r"there is the result\[4\]"):
+        check_against_numpy(lambda x: {4: x}, X, reference=lambda x: {5: x})
+
+
 def test_a_class_of_a_function_stands_in_the_test(tmp_path: Path) -> None:
     class Wider(Layer):
         def forward(self, x: Any) -> Any:
