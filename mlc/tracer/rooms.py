@@ -42,8 +42,8 @@ def _place_of_out(function: Any) -> int:
     try:  # what comes after *operands, as in np.einsum, is given by keyword alone
         taken = inspect.signature(function).parameters.values()
         return [p.name for p in taken if p.kind is not p.KEYWORD_ONLY].index("out")
-    except (TypeError, ValueError):  # some of NumPy's are written in C
-        return 2 if function is np.dot else sys.maxsize
+    except (TypeError, ValueError):  # some of NumPy's are written in C, and up to 2.3 say nothing
+        return 2 if function in (np.dot, np.concatenate) else sys.maxsize
 
 
 def with_named_out(
@@ -55,7 +55,9 @@ def with_named_out(
     place = _place_of_out(function)
     if len(args) <= place:
         return args, kwargs
-    names = [*inspect.signature(function).parameters][place + 1 : len(args)]
+    names: list[str] = []
+    if len(args) > place + 1:
+        names = [*inspect.signature(function).parameters][place + 1 : len(args)]
     rest = dict(zip(names, args[place + 1 :]))
     return args[:place], {"out": args[place], **rest, **kwargs}
 
