@@ -297,6 +297,17 @@ def test_short_rows_that_are_multiplied_go_by_eights(monkeypatch, columns: int, 
     assert f"s.split(k, [None, {rows}])" in str(text)
 
 
+@pytest.mark.parametrize("columns", [256, 1024, 4096])
+@pytest.mark.parametrize("seen", [False, True])
+def test_rows_that_are_only_added_up_go_by_eights(monkeypatch, columns: int, seen: bool) -> None:
+    """Where the processor looks far ahead; extremes take too many instructions for that."""
+    monkeypatch.setattr(Target, "looks_ahead", property(lambda target: seen))
+    x = np.ones(((1 << 24) // columns, columns), np.float32)
+    for fold in (np.sum, np.max):
+        text = mlc.jit(lambda x, fold=fold: fold(x, axis=0)).lower(x).schedule
+        assert ("s.split(k1, [None, 8])" in str(text)) == (seen and fold is np.sum)
+
+
 def test_parts_of_a_tall_sum_lie_below_each_other() -> None:
     """Lanes run along columns, which are neighbours in memory, and not along the parts."""
     rows = 1 << 15

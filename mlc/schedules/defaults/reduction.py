@@ -31,6 +31,7 @@ TOGETHER = 2  # vectors of each of them at a time
 FEW_ROWS = 4  # that are multiplied, each with a number of its own, where their sums are near
 FEW_BYTES = 8 << 10  # of short rows there are more, as many as have these
 MORE_TOGETHER = 4  # vectors of such rows
+SHORT_ROW = 1 << 10  # bytes of a row of which so many vectors would be too many
 ROW_BLOCKS = 16  # that a fold of rows is cut into; fixed, so that bits are too
 HELD_BYTES = 32 << 10  # of results, and what else a row is combined with, that stay near
 HELD_ALONE = 128 << 10  # the same, where that is one number for each column
@@ -306,7 +307,7 @@ def _schedule_streams(
     One row is better: what comes next can be asked for. Processors look ahead by a number of
     instructions, which is not far enough where steps are long, as those of a maximum are. Where
     they do look far enough, rows that are multiplied go by fours, short ones by eights: sums are
-    loaded less often.
+    loaded less often. Rows that are only added up, an instruction for each vector, go by eights.
     Several results are stored as often, and stores hold up what waits for memory: two vectors at a
     time, of whole rows where these are short, else of a page of each.
     """
@@ -318,7 +319,8 @@ def _schedule_streams(
     far = len(nest.tensors) == 1 and extent * nest.tensors[0].dtype.itemsize > machine.l1 // 3
     in_order = tasks == 1 and not far and _follow(nest, extent) and _is_held(nest, extent)
     multiplied = machine.looks_ahead and len(loads_in(nest)) > 1
-    if in_order and not multiplied:
+    added = machine.looks_ahead and _is_plain_sum(nest)
+    if in_order and not (multiplied or added):
         across = min(4, vectors)
         run, vector, middle, lane = s.split(last, [1, None, across, lanes])
         s.reorder(*spatial[:-1], run, fold, vector, middle, lane)
@@ -326,8 +328,10 @@ def _schedule_streams(
         several = multiplied and len(nest.tensors) > 1
         wide = PAGE if several and not in_order else COLUMNS
         runs = max(round(vectors * lanes / wide), tasks)
-        rows = min(max(FEW_ROWS, FEW_BYTES // (extent * widest(nest))), ROWS) if in_order else ROWS
-        across = min(MORE_TOGETHER if multiplied and not several else TOGETHER, vectors)
+        few = min(max(FEW_ROWS, FEW_BYTES // (extent * widest(nest))), ROWS)
+        rows = few if in_order and not added else ROWS
+        many = multiplied and not several or added and extent * widest(nest) > SHORT_ROW
+        across = min(MORE_TOGETHER if many else TOGETHER, vectors)
         length = -(-vectors // (runs * across))
         outer, middle = s.split(fold, [None, rows])
         run, vector, pair, lane = s.split(last, [None, length, across, lanes])
@@ -336,6 +340,14 @@ def _schedule_streams(
     s.unroll(middle)
     s.vectorize(lane)
     return next((v for v in spatial[:-1] if extent_of(s, v) > 1), run)
+
+
+def _is_plain_sum(nest: Nest) -> bool:
+    """Whether what is read is added up as it is, to one result."""
+    root = nest.compute.body[0]
+    if len(nest.tensors) > 1 or not isinstance(root, Reduce):
+        return False
+    return root.combiner.fn == "add" and isinstance(root.values[0], Load)
 
 
 def _follow(nest: Nest, columns: int) -> bool:
