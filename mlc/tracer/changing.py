@@ -250,7 +250,7 @@ def _in_turn(values: Any, part: Any) -> Any:
 
 def _root_of(value: Any) -> Any:
     """The array that a traced value is a view of, or None."""
-    if not hasattr(value, "_view"):
+    if not hasattr(type(value), "_cell"):
         return None
     return value._cell if value._view is None else _root_of(value._view.owner)
 

@@ -184,10 +184,10 @@ class Masked(NDArrayOperatorsMixin):
             return self._made.astype(dtype, *args, **kwargs)
         return self._with(self._values.astype(dtype, *args, **kwargs))
 
-    def copy(self) -> Any:
+    def copy(self, order: str = "C") -> Any:
         """The same elements."""
-        if self._made is not None:
-            return self._made.copy()
+        if self._made is not None or self.ndim > 1 and order != "C":
+            return self.solid().copy(order)
         return self._with(self._values)
 
     def _with(self, values: Any) -> Masked:

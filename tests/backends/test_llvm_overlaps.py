@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import mlc
 from mlc.backends.llvm.target import Target
 from mlc.dtypes import DType, float32, float64, int32
 from mlc.ir.expr import Expr, Var, const
@@ -79,6 +80,14 @@ def test_a_row_that_neighbours_read_is_loaded_once(monkeypatch: Any) -> None:
     assert loads(program) == 2 * 4 + 5
     monkeypatch.setattr(Target, "shares_lines", property(lambda target: False))
     assert loads(program) == 5 * 4
+
+
+@pytest.mark.parametrize("seen", [False, True])
+def test_truths_that_overlap_are_truths(monkeypatch: Any, seen: bool) -> None:
+    monkeypatch.setattr(Target, "shares_lines", property(lambda target: seen))
+    x = np.random.default_rng(0).normal(size=700)
+    found = mlc.jit(lambda x: np.unique(x > 0))(x)
+    np.testing.assert_array_equal(found, [False, True])
 
 
 def test_what_is_written_is_loaded_as_it_is_then(monkeypatch: Any, run_llvm: Any) -> None:

@@ -199,3 +199,8 @@ def test_refused() -> None:
         x[0] = z[0]
 
     assert message(store, x, z).startswith("a complex value cannot be stored in a float64 array")
+
+    def spread(x: Any, z: Any) -> None:
+        x.flat[::2] = z[:1]
+
+    assert message(spread, x, z).startswith("a complex value cannot be stored in a float64 array")

@@ -89,3 +89,14 @@ def test_linear_algebra(dtype: str) -> None:
 def test_a_singular_matrix_ends_the_call() -> None:
     with pytest.raises(np.linalg.LinAlgError, match="Singular matrix"):
         mlc.jit(lambda a: np.linalg.inv(a))(np.zeros((2, 2), complex))
+
+
+@pytest.mark.parametrize("entry", [complex(np.nan, -np.inf), complex(np.inf, np.nan), np.inf * 1j])
+def test_singular_values_where_a_modulus_is_infinite(entry: complex) -> None:
+    """An infinite part beside a NaN makes a modulus that is no NaN, which alone LAPACK refuses."""
+    z = numbers((3, 2, 3), "complex64")
+    z[1, 0, 1] = entry
+    check(lambda z: (np.linalg.matrix_rank(z), np.linalg.svd(z, compute_uv=False)), z, rtol=1e-4)
+    z[1, 0, 1] = complex(np.nan, 1)
+    with pytest.raises(np.linalg.LinAlgError, match="SVD did not converge"):
+        mlc.jit(np.linalg.matrix_rank)(z)

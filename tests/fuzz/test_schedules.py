@@ -89,7 +89,9 @@ def test_programs_of_one_kind(kind: str) -> None:
         assert program.name in (kind, "graph")  # type: ignore[attr-defined]
 
     drawn()
-    with pytest.raises(ValueError, match="expected one of any, graph, nest, tiles, got 'tree'"):
+    with pytest.raises(
+        mlc.ArgumentError, match="expected one of any, graph, nest, tiles, got 'tree'"
+    ):
         mlc.testing.programs("tree")
 
 

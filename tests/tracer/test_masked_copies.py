@@ -19,6 +19,8 @@ X = np.array([6, 4.5, -2])
     [
         lambda u: u.astype(np.float32),
         lambda u: u.copy(),
+        lambda u: u.copy("F"),
+        lambda u: u.copy(order="K"),
         lambda u: u + 1,
         lambda u: u.sum(),
         lambda u: u[u > 5],
@@ -138,3 +140,11 @@ def test_views_of_what_is_selected_are_written_through(way: Any, dtype: Any) -> 
         return chosen, view, chosen.sum()
 
     check_against_numpy(program, np.arange(5).astype(dtype))
+
+
+def test_rows_of_a_mask_are_copied_in_the_order_that_is_named() -> None:
+    def program(x: Any) -> Any:
+        rows = x[x[:, 0] > 0]
+        return rows.copy(order="F"), rows.copy("A"), rows.copy()
+
+    check_against_numpy(program, np.random.default_rng(0).normal(size=(6, 4)))

@@ -137,7 +137,7 @@ def emit_load(e: Emitter, expr: Load) -> Value:
 
         found = picked(e, expr)
         if found is not None:
-            return found
+            return _from_memory(e, found, buffer)
     where = address_of(e, buffer, indices)
     if safe and where.spread is None and 1 < where.step <= _NEAR and e.lanes > 2:
         from .gathers import are_whole, picked_of_whole

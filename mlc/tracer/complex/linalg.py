@@ -174,7 +174,7 @@ def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True,
     if hermitian:
         return svd_of_hermitian(a, compute_uv)
     a, dtype = _matrix("svd", a, square=False)
-    a = _refused(a, np.isnan(a), _SVD)
+    a = _refused(a, np.isnan(np.abs(a)), _SVD)  # LAPACK looks at moduli: that of (nan, inf) is inf
     m, n = a.shape[-2:]
     k = min(m, n)
     old = "m" if m < n else "n"  # NumPy 1 has a function for tall and one for wide matrices
