@@ -213,6 +213,8 @@ class Tracer:
     def strides(self) -> Any: return import_module("mlc.tracer.strides").strides_of(self)
     @property
     def real(self) -> Any: return real_of(self)
+    @real.setter
+    def real(self, value: Any) -> None: self[...] = value
     @property
     def imag(self) -> Any: return imag_of(self)
     @property
