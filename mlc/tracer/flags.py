@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
@@ -72,13 +72,15 @@ class Flags:
             raise KeyError("Unknown flag")
         return bool(getattr(self, name))
 
-    def __setattr__(self, name: str, value: Any) -> NoReturn:
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "writeable" and value and _is_open(self._value):
+            return  # it can be written to
         raise UnsupportedError(
             f"x.flags.{name} of a traced array cannot be set: compiled code knows no flags; set it "
             f"on the array outside of the function"
         )
 
-    def __setitem__(self, key: str, value: Any) -> NoReturn:
+    def __setitem__(self, key: str, value: Any) -> None:
         self.__setattr__(_KEYS.get(key, key.lower()), value)
 
     def __repr__(self) -> str:
@@ -132,6 +134,11 @@ def _writeable(value: Any) -> bool:
         )
     array = _cell(value).array
     return array is None or bool(known(value).flags.writeable)
+
+
+def _is_open(value: Any) -> bool:
+    """Whether ``value`` was made while tracing, and can be written to."""
+    return not _is_given(value) and _writeable(value)
 
 
 @implements(np.shares_memory)
