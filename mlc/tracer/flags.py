@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -73,8 +73,10 @@ class Flags:
         return bool(getattr(self, name))
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name == "writeable" and value and _is_open(self._value):
-            return  # it can be written to
+        if name not in ("writeable", "aligned") or not value or _stays_read_only(self._value):
+            self._refuse(name)
+
+    def _refuse(self, name: str) -> NoReturn:
         raise UnsupportedError(
             f"x.flags.{name} of a traced array cannot be set: compiled code knows no flags; set it "
             f"on the array outside of the function"
@@ -122,6 +124,11 @@ def _contiguous(value: Any, order: str) -> bool:
     return found
 
 
+def _stays_read_only(value: Any) -> bool:
+    """Whether ``value`` cannot be written to, so that saying that it can would change something."""
+    return not _is_given(value) and not _writeable(value)
+
+
 def _writeable(value: Any) -> bool:
     if value.ndim == 0 and value._is_scalar():
         return False
@@ -134,11 +141,6 @@ def _writeable(value: Any) -> bool:
         )
     array = _cell(value).array
     return array is None or bool(known(value).flags.writeable)
-
-
-def _is_open(value: Any) -> bool:
-    """Whether ``value`` was made while tracing, and can be written to."""
-    return not _is_given(value) and _writeable(value)
 
 
 @implements(np.shares_memory)

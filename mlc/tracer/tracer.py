@@ -297,6 +297,11 @@ class Tracer:
 
         return list_of(self)
 
+    def setflags(self, write: Any = None, align: Any = None, uic: Any = None) -> None:
+        for flag, value in (("writeable", write), ("aligned", align), ("writebackifcopy", uic)):
+            if value is not None:
+                setattr(self.flags, flag, value)
+
     def __len__(self) -> int:
         if not self.shape:
             raise TypeError("len() of unsized object: a traced value of shape ()")
