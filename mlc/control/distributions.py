@@ -16,8 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import UnsupportedError
 from ..ops.update import setitem
 from ..tracer.concrete import known
+from ..tracer.noting import note_error
 from ..tracer.streams import ORDER
 from ..tracer.tracer import Tracer
 from .carry import current
@@ -45,10 +47,18 @@ class NumPys(Pcg64):
             return _not_known
         if isinstance(span, int) and span == 0:
             return lambda: np.int64(least)
-        many = np.uint64(span + 1) if isinstance(span, int) else (span + 1).astype(np.uint64)
+        low = np.uint64(_BITS32)
+        if not isinstance(span, int):
+            top = _span(span, _none_below(least))
+            times = top + np.uint64(1)
+            over = (np.uint64(_BITS32 + 1) - times) % times
+            following = lambda: self.next32() * times
+            found = lambda: _until(top != 0, following, lambda m: (m & low) < over)
+            return lambda: (found() >> np.uint64(32)).astype(np.int64) + least
+        many = np.uint64(span + 1)
 
         def one() -> Any:
-            low, first = np.uint64(_BITS32), self.next32() * many
+            first = self.next32() * many
             rest = (np.uint64(_BITS32 + 1) - many) % many
             found = while_loop(lambda m: (m & low) < rest, lambda m: self.next32() * many, first)
             return (found >> np.uint64(32)).astype(np.int64) + least
@@ -124,7 +134,13 @@ class Twister(Mersenne):
     def below(self, least: Any, most: Any) -> Draw:
         """Whole numbers from ``least`` to ``most``, by rejection."""
         span = known(most - least)
-        if not isinstance(span, int) or span > _BITS32:
+        if not isinstance(span, int):
+            limit = _span(span, _none_below(least))
+            held = _all_ones(limit)
+            following = lambda: self.next32() & held
+            found = lambda: _until(limit != 0, following, lambda m: m > limit)
+            return lambda: found().astype(np.int64) + least
+        if span > _BITS32:
             return _not_known
         if span == 0:
             return lambda: np.int64(least)
@@ -165,7 +181,13 @@ class Pythons(Mersenne):
     def below(self, least: Any, most: Any) -> Draw:
         """Whole numbers from ``least`` to ``most``, by rejection."""
         span = known(most - least)
-        if not isinstance(span, int) or span >= _BITS32:
+        if not isinstance(span, int):
+            many = _span(span, "empty range for randrange()") + np.uint64(1)
+            by = np.uint64(32) - _bit_length(many)
+            following = lambda: self.next32() >> by
+            found = lambda: _until(True, following, lambda m: m >= many)
+            return lambda: found().astype(np.int64) + least
+        if span >= _BITS32:
             return _not_known
         count, shift = np.uint64(span + 1), np.uint64(32 - (span + 1).bit_length())
 
@@ -220,6 +242,44 @@ def _exponential_table() -> Table:
 def _fixed(array: Array) -> Tracer:
     trace = current()
     return Tracer(trace.lift(array), trace)
+
+
+def _span(span: Any, empty: str) -> Any:
+    """``span``, traced, as uint64; the call raises ValueError where it is negative."""
+    note_error(np.less(span, 0), ValueError(empty))
+    note_error(np.greater_equal(span, _BITS32), UnsupportedError(
+        "whole numbers of a range that the data decide are drawn below 2**32 - 1 alone; draw from "
+        "0 to 1, and compute from that"
+    ))  # fmt: skip
+    return np.clip(span, 0, _BITS32 - 1).astype(np.uint64)
+
+
+def _none_below(least: Any) -> str:
+    """NumPy's words where the limit is not above ``least``."""
+    return "high <= 0" if isinstance(least, int) and least == 0 else "low >= high"
+
+
+def _until(is_drawn: Any, following: Draw, is_off: Callable[[Any], Any]) -> Any:
+    """The first of the numbers ``following`` that is not off, drawn if ``is_drawn``; else 0."""
+
+    def drawn(_: Any) -> tuple[Any, Any]:
+        number = following()
+        return number, is_off(number)
+
+    start = np.uint64(0), np.logical_and(is_drawn, True)
+    return while_loop(lambda state: state[1], drawn, start)[0]
+
+
+def _all_ones(value: Any) -> Any:
+    """The least 2**n - 1 that is not below ``value``, of at most 32 bits."""
+    for shift in (1, 2, 4, 8, 16):
+        value = value | value >> np.uint64(shift)
+    return value
+
+
+def _bit_length(value: Any) -> Any:
+    """How many bits ``value`` has, as uint64; at most 32."""
+    return np.frexp(value.astype(np.float64))[1].astype(np.uint64)
 
 
 def _unit(bits: Any) -> Any:
