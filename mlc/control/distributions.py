@@ -32,6 +32,8 @@ _BITS32 = (1 << 32) - 1
 _NORMAL_END, _EXPONENTIAL_END = 3.6541528853610087963519472518, 7.6971174701310497140446280481
 _DONE, _BEGIN, _EDGE, _FAR, _FURTHER = range(5)  # what the next 64 bits of a ziggurat are for
 _MOST_PICKED = 10_000  # of which any number of places is picked in one way
+_NONE = np.uint64(0)
+_MOST_INVERTED = 30  # expected successes, which NumPy finds by inversion
 _UNROLLED = 4  # numbers of an array that are drawn one by one
 
 
@@ -259,14 +261,17 @@ def _none_below(least: Any) -> str:
     return "high <= 0" if isinstance(least, int) and least == 0 else "low >= high"
 
 
-def _until(is_drawn: Any, following: Draw, is_off: Callable[[Any], Any]) -> Any:
-    """The first of the numbers ``following`` that is not off, drawn if ``is_drawn``; else 0."""
+def _until(
+    is_drawn: Any, following: Draw, is_off: Callable[[Any], Any], none: Any = _NONE
+) -> Any:
+    """The first of the numbers ``following`` that is not off, drawn if ``is_drawn``; else
+    ``none``."""
 
     def drawn(_: Any) -> tuple[Any, Any]:
         number = following()
         return number, is_off(number)
 
-    start = np.uint64(0), np.logical_and(is_drawn, True)
+    start = none, np.logical_and(is_drawn, True)
     return while_loop(lambda state: state[1], drawn, start)[0]
 
 
@@ -338,6 +343,35 @@ def _exponential(stream: Any, scale: Any = 1.0, size: Any = None) -> Any:
 
 def _standard_exponential(stream: Any, size: Any = None) -> Any:
     return _many(stream.exponential, size)
+
+
+def _binomial(stream: Engine, n: Any, p: Any, size: Any = None) -> Any:
+    """Successes of ``n`` known tries, by inversion: V. Kachitvichyanukul and B. W. Schmeiser,
+    Binomial random variate generation, Comm. ACM 31, 1988."""
+    if np.shape(n) or np.shape(p) or min(p, 1 - p) * n > _MOST_INVERTED:
+        return NotImplemented
+    share = min(p, 1.0 - p)
+    if (n == 0 or p == 0.0) and isinstance(stream, NumPys):  # which draws nothing there
+        return _many(lambda: np.int64(0), size, np.int64)
+    rest, mean = 1.0 - share, n * share
+    first = math.exp(n * math.log1p(-share))
+    bound = int(min(n, mean + 10.0 * math.sqrt(mean * rest + 1)))
+
+    def step(state: tuple[Any, ...]) -> tuple[Any, ...]:
+        count, chance, u = state
+        count = count + 1
+        is_new = count > bound
+        fresh = _until(is_new, stream.next_double, lambda _: np.False_, np.float64(0.0))
+        following = (n - count + 1) * share * chance / (count * rest)
+        chosen = (0, count), (first, following), (fresh, u - chance)
+        return tuple(np.where(is_new, a, b) for a, b in chosen)
+
+    def one() -> Any:
+        start = np.int64(0), np.float64(first), stream.next_double()
+        found = while_loop(lambda state: state[2] > state[1], step, start)[0]
+        return found if p <= 0.5 else n - found
+
+    return _many(one, size, np.int64)
 
 
 def _masked(stream: Engine, most: Any, masks: Array) -> Any:
@@ -428,6 +462,7 @@ def _item(stream: Pythons, items: Any) -> Any:
 _SHARED: Forms = {
     "uniform": _uniform, "normal": _normal, "standard_normal": _standard_normal,
     "exponential": _exponential, "standard_exponential": _standard_exponential, "choice": _choice,
+    "binomial": _binomial,
     "permutation": _permutation, f"{ORDER}shuffle": _order, f"{ORDER}permutation": _order,
 }  # fmt: skip
 NumPys.forms = _SHARED | {"random": _random, "integers": _integers}

@@ -97,3 +97,22 @@ def test_of_nothing(make: Callable[..., Any]) -> None:
 def test_limits_beyond_32_bits_are_refused() -> None:
     with pytest.raises(mlc.UnsupportedError, match="below 2\\*\\*32 - 1 alone"):
         mlc.jit(lambda x, g: g.integers(int(x[0]) << 40))(X, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("make", MAKERS[:2])
+@pytest.mark.parametrize(
+    ("n", "p"), [(1, 0.1), (1, 0.9), (10, 0.3), (40, 0.7), (5, 0.0), (0, 0.4), (7, 1.0)]
+)
+def test_successes_of_tries(make: Callable[..., Any], n: int, p: float) -> None:
+    def tried(x: Any, g: Any) -> Any:
+        total = 0
+        for v in x:
+            if v > 1:
+                total += g.binomial(n, p)
+        return total, g.binomial(n, p, size=3)
+
+    theirs, ours = make(4), make(4)
+    jitted = mlc.jit(tried)
+    for _ in range(3):
+        np.testing.assert_equal(jitted(X, ours), tried(X, theirs))
+        assert ours.random() == theirs.random()
