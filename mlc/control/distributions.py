@@ -261,9 +261,7 @@ def _none_below(least: Any) -> str:
     return "high <= 0" if isinstance(least, int) and least == 0 else "low >= high"
 
 
-def _until(
-    is_drawn: Any, following: Draw, is_off: Callable[[Any], Any], none: Any = _NONE
-) -> Any:
+def _until(is_drawn: Any, following: Draw, is_off: Callable[[Any], Any], none: Any = _NONE) -> Any:
     """The first of the numbers ``following`` that is not off, drawn if ``is_drawn``; else
     ``none``."""
 
