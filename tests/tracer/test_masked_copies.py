@@ -169,3 +169,13 @@ def test_attributes_of_what_is_selected_are_set(dtype: Any) -> None:
 
     for function in (flat, real, shape):
         check_against_numpy(function, np.array([0, 1, 0, 1, 1, 0]).astype(dtype))
+
+
+def test_what_masks_select_is_seen_with_other_strides() -> None:
+    def program(x: Any) -> Any:
+        chosen = x[x > 1]
+        pairs = np.lib.stride_tricks.as_strided(chosen, (2, 2), (8, 8))
+        none = np.extract(x.max() > 9, x.max())
+        return pairs, np.lib.stride_tricks.as_strided(none, none.shape, none.strides) + 1
+
+    check_against_numpy(program, np.arange(6.0))
