@@ -68,7 +68,7 @@ def build_module(
 
         graph = join_attention(graph, precision, architecture)
     operators = {node.op.op for node in graph.nodes}
-    if "subtract" in operators and operators & {"reduce_max", "reduce_min", "reduce_sum"}:
+    if "subtract" in operators and operators & {"reduce_max", "reduce_min"}:
         from .round_products import round_products
 
         graph = round_products(graph)
