@@ -27,6 +27,9 @@ _PACKAGE = str(Path(__file__).parent)
 _CALLS = str(Path(__file__).parent / "control" / "calls.py")
 
 
+_CYTHON = ".pyx", ".pxd", ".pxi", "<stringsource>"  # files of frames that Cython shows
+# How Cython begins to say that no code of a function is for the classes of its arguments.
+_FUSED = "No matching signature found", "Function call with ambiguous argument types"
 _REPEATS = 20  # how often a function of the user's stands on the stack before it is to blame
 _TRACED = ("mlc", "numpy", "scipy")  # libraries that know of traced values, or are stood in for
 _PLAIN = (
@@ -102,12 +105,19 @@ def _is_plain(problem: Exception) -> bool:
 
 
 def _of_compiled(problem: Exception) -> Exception | None:
-    """What is said of a function in C that refuses a traced value; None of other problems."""
-    if type(problem) is not TypeError or not re.search(rf"\b{Tracer.__name__}\b", str(problem)):
+    """What is said of a function in C or Cython that refuses a traced value; None of other
+    problems."""
+    if type(problem) is not TypeError:
         return None
-    frames = _frames(problem)
+    frames, is_cython = _frames(problem), False
+    while frames and frames[-1].tb_frame.f_code.co_filename.endswith(_CYTHON):
+        frames.pop()
+        is_cython = True
     while frames and frames[-1].tb_frame.f_code.co_filename == _CALLS:
         frames.pop()  # what stands for a function of Python's
+    is_fused = is_cython and str(problem).startswith(_FUSED)
+    if not is_fused and not re.search(rf"\b{Tracer.__name__}\b", str(problem)):
+        return None
     if not frames or not is_user_frame(frames[-1].tb_frame):
         return None
     code, place = frames[-1].tb_frame.f_code, frames[-1].tb_lasti

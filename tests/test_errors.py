@@ -87,6 +87,15 @@ def test_functions_in_c_that_refuse_traced_values():
     ):
         mlc.jit(lambda x: ",".join([x]))(np.ones(2))
 
+    fused = compile("\n\nraise TypeError('No matching signature found')", "corner_cy.pyx", "exec")
+
+    def corners(x):  # as functions of Cython for several dtypes do
+        exec(fused)
+        return x
+
+    with pytest.raises(errors.OutsideArrayError, match=r"(?s)No matching .* in corners"):
+        mlc.jit(corners)(np.ones(2))
+
     def refused(x):
         raise TypeError("no Tracer")
 

@@ -194,7 +194,8 @@ def _of_node(
     factory.body = [node]
     module.body = [factory]
     settle_places(module, node, first - 1)
-    whole = compile(module, code.co_filename, "exec", dont_inherit=True)
+    futures = code.co_flags & annotations.compiler_flag  # inner functions' annotations stay texts
+    whole = compile(module, code.co_filename, "exec", futures, dont_inherit=True)
     outer = next(c for c in whole.co_consts if isinstance(c, types.CodeType))
     made = next(
         c for c in outer.co_consts if isinstance(c, types.CodeType) and c.co_name == node.name

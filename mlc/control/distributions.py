@@ -16,8 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import UnsupportedError
 from ..ops.update import setitem
 from ..tracer.concrete import known
+from ..tracer.noting import note_error
 from ..tracer.streams import ORDER
 from ..tracer.tracer import Tracer
 from .carry import current
@@ -30,6 +32,8 @@ _BITS32 = (1 << 32) - 1
 _NORMAL_END, _EXPONENTIAL_END = 3.6541528853610087963519472518, 7.6971174701310497140446280481
 _DONE, _BEGIN, _EDGE, _FAR, _FURTHER = range(5)  # what the next 64 bits of a ziggurat are for
 _MOST_PICKED = 10_000  # of which any number of places is picked in one way
+_NONE = np.uint64(0)
+_MOST_INVERTED = 30  # expected successes, which NumPy finds by inversion
 _UNROLLED = 4  # numbers of an array that are drawn one by one
 
 
@@ -45,10 +49,18 @@ class NumPys(Pcg64):
             return _not_known
         if isinstance(span, int) and span == 0:
             return lambda: np.int64(least)
-        many = np.uint64(span + 1) if isinstance(span, int) else (span + 1).astype(np.uint64)
+        low = np.uint64(_BITS32)
+        if not isinstance(span, int):
+            top = _span(span, _none_below(least))
+            times = top + np.uint64(1)
+            over = (np.uint64(_BITS32 + 1) - times) % times
+            following = lambda: self.next32() * times
+            found = lambda: _until(top != 0, following, lambda m: (m & low) < over)
+            return lambda: (found() >> np.uint64(32)).astype(np.int64) + least
+        many = np.uint64(span + 1)
 
         def one() -> Any:
-            low, first = np.uint64(_BITS32), self.next32() * many
+            first = self.next32() * many
             rest = (np.uint64(_BITS32 + 1) - many) % many
             found = while_loop(lambda m: (m & low) < rest, lambda m: self.next32() * many, first)
             return (found >> np.uint64(32)).astype(np.int64) + least
@@ -124,7 +136,13 @@ class Twister(Mersenne):
     def below(self, least: Any, most: Any) -> Draw:
         """Whole numbers from ``least`` to ``most``, by rejection."""
         span = known(most - least)
-        if not isinstance(span, int) or span > _BITS32:
+        if not isinstance(span, int):
+            limit = _span(span, _none_below(least))
+            held = _all_ones(limit)
+            following = lambda: self.next32() & held
+            found = lambda: _until(limit != 0, following, lambda m: m > limit)
+            return lambda: found().astype(np.int64) + least
+        if span > _BITS32:
             return _not_known
         if span == 0:
             return lambda: np.int64(least)
@@ -165,7 +183,13 @@ class Pythons(Mersenne):
     def below(self, least: Any, most: Any) -> Draw:
         """Whole numbers from ``least`` to ``most``, by rejection."""
         span = known(most - least)
-        if not isinstance(span, int) or span >= _BITS32:
+        if not isinstance(span, int):
+            many = _span(span, "empty range for randrange()") + np.uint64(1)
+            by = np.uint64(32) - _bit_length(many)
+            following = lambda: self.next32() >> by
+            found = lambda: _until(True, following, lambda m: m >= many)
+            return lambda: found().astype(np.int64) + least
+        if span >= _BITS32:
             return _not_known
         count, shift = np.uint64(span + 1), np.uint64(32 - (span + 1).bit_length())
 
@@ -220,6 +244,45 @@ def _exponential_table() -> Table:
 def _fixed(array: Array) -> Tracer:
     trace = current()
     return Tracer(trace.lift(array), trace)
+
+
+def _span(span: Any, empty: str) -> Any:
+    """``span``, traced, as uint64; the call raises ValueError where it is negative."""
+    note_error(np.less(span, 0), ValueError(empty))
+    note_error(np.greater_equal(span, _BITS32), UnsupportedError(
+        "whole numbers of a range that the data decide are drawn below 2**32 - 1 alone; draw from "
+        "0 to 1, and compute from that"
+    ))  # fmt: skip
+    return np.clip(span, 0, _BITS32 - 1).astype(np.uint64)
+
+
+def _none_below(least: Any) -> str:
+    """NumPy's words where the limit is not above ``least``."""
+    return "high <= 0" if isinstance(least, int) and least == 0 else "low >= high"
+
+
+def _until(is_drawn: Any, following: Draw, is_off: Callable[[Any], Any], none: Any = _NONE) -> Any:
+    """The first of the numbers ``following`` that is not off, drawn if ``is_drawn``; else
+    ``none``."""
+
+    def drawn(_: Any) -> tuple[Any, Any]:
+        number = following()
+        return number, is_off(number)
+
+    start = none, np.logical_and(is_drawn, True)
+    return while_loop(lambda state: state[1], drawn, start)[0]
+
+
+def _all_ones(value: Any) -> Any:
+    """The least 2**n - 1 that is not below ``value``, of at most 32 bits."""
+    for shift in (1, 2, 4, 8, 16):
+        value = value | value >> np.uint64(shift)
+    return value
+
+
+def _bit_length(value: Any) -> Any:
+    """How many bits ``value`` has, as uint64; at most 32."""
+    return np.frexp(value.astype(np.float64))[1].astype(np.uint64)
 
 
 def _unit(bits: Any) -> Any:
@@ -278,6 +341,35 @@ def _exponential(stream: Any, scale: Any = 1.0, size: Any = None) -> Any:
 
 def _standard_exponential(stream: Any, size: Any = None) -> Any:
     return _many(stream.exponential, size)
+
+
+def _binomial(stream: Engine, n: Any, p: Any, size: Any = None) -> Any:
+    """Successes of ``n`` known tries, by inversion: V. Kachitvichyanukul and B. W. Schmeiser,
+    Binomial random variate generation, Comm. ACM 31, 1988."""
+    if np.shape(n) or np.shape(p) or min(p, 1 - p) * n > _MOST_INVERTED:
+        return NotImplemented
+    share = min(p, 1.0 - p)
+    if (n == 0 or p == 0.0) and isinstance(stream, NumPys):  # which draws nothing there
+        return _many(lambda: np.int64(0), size, np.int64)
+    rest, mean = 1.0 - share, n * share
+    first = math.exp(n * math.log1p(-share))
+    bound = int(min(n, mean + 10.0 * math.sqrt(mean * rest + 1)))
+
+    def step(state: tuple[Any, ...]) -> tuple[Any, ...]:
+        count, chance, u = state
+        count = count + 1
+        is_new = count > bound
+        fresh = _until(is_new, stream.next_double, lambda _: np.False_, np.float64(0.0))
+        following = (n - count + 1) * share * chance / (count * rest)
+        chosen = (0, count), (first, following), (fresh, u - chance)
+        return tuple(np.where(is_new, a, b) for a, b in chosen)
+
+    def one() -> Any:
+        start = np.int64(0), np.float64(first), stream.next_double()
+        found = while_loop(lambda state: state[2] > state[1], step, start)[0]
+        return found if p <= 0.5 else n - found
+
+    return _many(one, size, np.int64)
 
 
 def _masked(stream: Engine, most: Any, masks: Array) -> Any:
@@ -368,6 +460,7 @@ def _item(stream: Pythons, items: Any) -> Any:
 _SHARED: Forms = {
     "uniform": _uniform, "normal": _normal, "standard_normal": _standard_normal,
     "exponential": _exponential, "standard_exponential": _standard_exponential, "choice": _choice,
+    "binomial": _binomial,
     "permutation": _permutation, f"{ORDER}shuffle": _order, f"{ORDER}permutation": _order,
 }  # fmt: skip
 NumPys.forms = _SHARED | {"random": _random, "integers": _integers}

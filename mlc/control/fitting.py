@@ -25,7 +25,7 @@ from .array_rooms import room_wanted, widened, within
 from .carried_tables import as_carried as carried_table
 from .chosen_state import becomes_chosen, fitted_constant
 from .complex_state import fitted, fitted_late, widens
-from .exits import spoken
+from .exits import VALUE, spoken
 from .host_changes import UNDEFINED
 from .list_rows import as_carried, holds_new_rows
 from .open_arrays import (
@@ -308,8 +308,9 @@ class Fitting:
             if begun is None or end is None:
                 raise BeginsAsNone(text, n)
             raise NotNative(text)
-        for leaf in leaves:
-            _check_view(leaf, name, what)
+        if self.state.names[n] != VALUE:  # nobody writes to anything after that
+            for leaf in leaves:
+                _check_view(leaf, name, what)
         self.note_frozen(n, leaves)
         if n not in self.holders or not _keeps(self.holders[n], leaves, self.entry[n], plan):
             self.kept.discard(n)

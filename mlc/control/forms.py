@@ -14,7 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, ShapeError, user_location
+from ..errors import (
+    ArgumentError,
+    ShapeError,
+    TracerBoolError,
+    TracerNumberError,
+    user_location,
+)
 from ..ops.caught import CaughtError
 from ..ops.moving import index_range, number_range
 from ..ops.op import CURRENT
@@ -354,19 +360,25 @@ def _while_changing(
     native_while(lambda: ok[0], both, more)
 
 
+_ASKED = TracerNumberError, TracerBoolError  # of code that asks for a number that must be known
+
+
 def native_if(
     pred: Any, then: Callable[[], None], otherwise: Callable[[], None], state: State
 ) -> None:
     """A native ``if pred: then() else: otherwise()``.
 
     Where the branches leave what no code can choose between, a number or None, arrays of two
-    shapes, the data choose while the function is traced, outside of native loops: see
-    `mlc.tracer.sizes`.
+    shapes, or ask for a number that must be known, such as a size, the data choose while the
+    function is traced, outside of native loops: see `mlc.tracer.sizes`.
     """
+    wanted = len(current().wanted)
     try:
         _native_if(pred, then, otherwise, state)
         return
-    except (NotNative, ShapesDifferError, CaughtError):
+    except (NotNative, ShapesDifferError, CaughtError, *_ASKED) as error:
+        if isinstance(error, _ASKED) and len(current().wanted) > wanted:
+            raise  # numbers among the arguments decide, for which there is code of their own
         chosen = current().room(lambda: Tracer(_truth(pred), current()))
         if chosen is None:
             want(pred)

@@ -9,6 +9,8 @@
 
 Where that fails, at once or later in the function, all of it stays Python's.
 
+Loops that set items of lists in lists, and are long, are traced again with these as rows of arrays.
+
 So it is with short loops whose iterations turn out to be long, as those that call a function are.
 """
 
@@ -20,7 +22,7 @@ from typing import Any
 from ..errors import MlcError
 from ..ops.op import CURRENT
 from ..tracer.again import HURRIED, UNHURRIED
-from ..tracer.grown import is_arrays
+from ..tracer.grown import is_arrays, rows_wanted
 from .around import may_unroll
 from .growth import _read, reach_lists
 from .item_kinds import are_numbers
@@ -32,6 +34,7 @@ _MUCH = 8192  # iterations, those of inner loops among them, that are Python's
 _MORE = 4  # times as many before the next attempt
 _LONG = 64  # numbers in a list
 _HEAVY = 600  # operations that the rest of a loop would be traced to
+_LISTED = 2400  # operations, traced for a loop that sets items of lists in lists
 _OF_BODY = 30  # operations that a run of the body of a native loop or branch counts as
 _FEWEST = 4  # iterations that a native loop is tried for
 LARGE = 1 << 31  # what is beyond may get beyond 64 bits, which Python's integers do not mind
@@ -57,6 +60,7 @@ class Patience:
         self.trace = trace
         self.lists, self.reads, self.limit = lists, reads, _MUCH
         self.is_tried = trace is None or UNHURRIED.get()
+        self.is_asked = False
         if trace is not None:
             self.traced = _weight(trace)
             self.begin, self.hurried = trace.rounds, trace.hurried
@@ -66,6 +70,11 @@ class Patience:
         if self.trace is None:
             return False
         self.trace.rounds += 1
+        if not self.is_asked and _weight(self.trace) - self.traced > _LISTED:
+            self.is_asked = True
+            for box in map(_read, self.lists):
+                if type(box) is list:
+                    rows_wanted(box)  # the loops are native if these are rows
         # What inner loops made native is arrays now, and each iteration would ask for them.
         is_begun = self.trace.hurried > self.hurried
         if not is_begun and self.trace.rounds - self.begin <= self.limit:

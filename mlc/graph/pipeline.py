@@ -68,7 +68,7 @@ def build_module(
 
         graph = join_attention(graph, precision, architecture)
     operators = {node.op.op for node in graph.nodes}
-    if "subtract" in operators and operators & {"reduce_max", "reduce_min"}:
+    if "subtract" in operators and operators & {"reduce_max", "reduce_min", "reduce_sum"}:
         from .round_products import round_products
 
         graph = round_products(graph)

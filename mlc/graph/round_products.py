@@ -1,15 +1,15 @@
-"""Products that the greatest of them, or the least, is subtracted from: each is rounded before."""
+"""Products less their mean, or less the greatest or the least of them: each is rounded before."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from ..ir.expr import Apply, Expr, Load, apply
+from ..ir.expr import Apply, Const, Expr, Load, apply
 from ..te.tensor import Compute, Tensor
 from .graph import Graph, Node, rebuild, with_operation
 from .softmax_rows import FLOATS, elementwise, viewed
 
-EXTREMES = ("max", "min")
+EXTREMES: tuple[str, ...] = ("max", "min")
 
 
 def round_products(graph: Graph) -> Graph:
@@ -17,7 +17,8 @@ def round_products(graph: Graph) -> Graph:
 
     A fused multiply-add does not round the product: its difference from the greatest of those that
     were rounded would be half a place of that instead of 0. Where numbers are large, that is a lot
-    for exp, and what is never below 0 has a square root.
+    for exp, and what is never below 0 has a square root. Nor would numbers that are all the same be
+    equal to their mean, and their deviation be 0.
     """
 
     def change(node: Node) -> tuple[Tensor, ...] | None:
@@ -36,13 +37,24 @@ def round_products(graph: Graph) -> Graph:
 
 
 def _rounded(product: Load, other: Load) -> Expr:
-    """``product``, rounded if it is one and ``other`` is an extreme of such."""
+    """``product``, rounded if it is one and ``other`` is a mean or an extreme of such."""
     source = viewed(product).read.source
-    made, op = elementwise(source), viewed(other).read.source.op
-    root = op.reduction if isinstance(op, Compute) else None
-    if not isinstance(made, Apply) or made.fn != "mul" or root is None:
+    made = elementwise(source)
+    if not isinstance(made, Apply) or made.fn != "mul":
         return product
-    if root.combiner.name not in EXTREMES or not isinstance(root.values[0], Load):
-        return product
-    same = viewed(root.values[0]).read.source is source
-    return apply("rounded", product) if same else product
+    return apply("rounded", product) if _folded(other) is source else product
+
+
+def _folded(read: Load) -> Tensor | None:
+    """Of what ``read`` is an extreme or a mean; None if it is neither."""
+    source, kinds = viewed(read).read.source, EXTREMES
+    match elementwise(source):
+        case Apply(fn="div", args=(Load() as total, _)):
+            source, kinds = viewed(total).read.source, ("sum",)
+    match elementwise(source):
+        case Apply(fn="add", args=(Const(value=0), Load() as only)):
+            return viewed(only).read.source  # the sum of one element
+    root = source.op.reduction if isinstance(source.op, Compute) else None
+    if root is None or root.combiner.name not in kinds or not isinstance(root.values[0], Load):
+        return None
+    return viewed(root.values[0]).read.source

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,33 @@ def _speaker(value: Any) -> Any:
 def can_cast(from_: Any, to: Any, casting: Any = "safe") -> bool:
     """np.can_cast of the dtype of an array."""
     return np.can_cast(dtype_of(from_).numpy, to, casting)
+
+
+@implements(np.min_scalar_type)
+def min_scalar_type(a: Any, /) -> np.dtype[Any]:
+    """np.min_scalar_type: the dtype of an array; of a number the smallest that holds it, which the
+    data choose."""
+    kind = dtype_of(a).numpy
+    if shape_of(a) or kind.kind not in "iuf":
+        return kind
+    if kind.kind == "f":
+        floats = [each for each in map(np.dtype, "efd") if each.itemsize <= kind.itemsize]
+        away = np.abs(np.where(np.isfinite(a), a, 0))
+        return _first([away < 65000, away < 3.4e38], floats)  # as NumPy's source has them
+    sizes = [size for size in (1, 2, 4, 8) if size <= kind.itemsize]
+    whole, signed = ([np.dtype(f"{sign}{size}") for size in sizes] for sign in "ui")
+    fits = [a <= np.iinfo(each).max for each in whole[:-1]]
+    if kind.kind == "u":
+        return _first(fits, whole)
+    if index(np.where(a < 0, 0, 1)):
+        return _first(fits, whole)
+    return _first([a >= np.iinfo(each).min for each in signed[:-1]], signed)
+
+
+def _first(fits: Sequence[Any], kinds: Sequence[np.dtype[Any]]) -> np.dtype[Any]:
+    """The first of ``kinds`` of which ``fits`` says so, else the last."""
+    missed = [np.where(fit, 0, 1) for fit in fits[: len(kinds) - 1]]
+    return kinds[index(sum(missed[1:], missed[0])) if missed else 0]
 
 
 @implements(np.common_type)

@@ -114,9 +114,9 @@ def read_quantiles(x: Any, q: Any, counts: Any, *, method: str, whole: bool, dty
         if target is boolean:  # of the methods that take one of the two
             return value
         if share is not None:
-            a, b, part = value, read(inside(high)), cast(share, work)
+            a, b, rest = value, read(inside(high)), const(1.0) - share
             step = b - a  # of infinity and infinity NaN, as in NumPy
-            value = select(part < 0.5, a + step * part, b - step * (const(1, work) - part))
+            value = select(share < 0.5, a + step * cast(share, work), b - step * cast(rest, work))
         if counts is not None:
             return cast(select(count > 0, value, const(np.nan, work)), target)
         end = read(const(n - 1))

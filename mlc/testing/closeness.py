@@ -88,6 +88,15 @@ def cancelled(name: str, one: Any, two: Any, found: Any, unit: float = 0.0) -> A
     return made if isinstance(found, np.ndarray) else made[()]
 
 
+def steps_cancelled(x: Any, axis: int, found: Any, unit: float = 0.0) -> Any:
+    """``found``, np.diff of ``x``, with zeros where nothing but errors is left."""
+    if not isinstance(x, np.ndarray):
+        return found
+    along = np.moveaxis(x, axis, 0)
+    made = cancelled("sub", along[1:], along[:-1], np.moveaxis(found, axis, 0), unit)
+    return np.moveaxis(made, 0, axis)
+
+
 def scattered(
     function: Any, args: Sequence[Any], kwargs: Mapping[str, Any], found: Any, source: Any
 ) -> Any:

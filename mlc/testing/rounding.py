@@ -29,6 +29,7 @@ from .closeness import (
     met,
     scattered,
     single,
+    steps_cancelled,
 )
 from .instrumenting import HELPER, instrumented
 from .open_order import (
@@ -311,6 +312,8 @@ class Shaker:
         result = _theirs(function, *args, **kwargs)
         if meets and name in DIFFERENCES and not kwargs:
             result = cancelled(name, args[0], args[1], result, self.unit)
+        if function is np.diff and self.meets and not kwargs.keys() - {"axis"} and len(args) == 1:
+            result = steps_cancelled(args[0], kwargs.get("axis", -1), result, self.unit)
         if sums and kwargs.get("out") is None:
             result = self.any_order((owner, *args), result)
             if self.meets and name in ("dot", "matmul") and owner is None:

@@ -26,7 +26,7 @@ from .. import te
 from ..errors import UnsupportedError
 from ..ops.op import CURRENT
 from ..te.tensor import Tensor
-from .concrete import all_known, known, plain, wrapped
+from .concrete import all_known, plain, wrapped
 from .native_draws import DrawnHereError, NativeDraws, weakened
 from .streams import (
     ORDER,
@@ -47,6 +47,7 @@ from .streams import (
     twin_of,
     words_of,
 )
+from .traced_draws import of_traced, settled
 from .unfollowed_draws import check_spawned, has_seed, refusing
 
 KNOWN_DRAWS: ContextVar[bool] = ContextVar("mlc_known_draws", default=False)
@@ -55,15 +56,6 @@ _ALIASES = {"ranf": "random_sample", "sample": "random_sample", "random_integers
 _STATES = ("get_state", "set_state", "getstate", "setstate")
 _ORDERS = ("shuffle", "permutation")
 _OF_ITEMS = ("choice", "choices", "sample", "shuffle")  # of Python's library
-# Of what is computed from numbers of a plain stream: its name, the parameters with their defaults.
-_SCALED: dict[str, tuple[str, dict[str, Any], Callable[..., Any]]] = {
-    "normal": ("standard_normal", {"loc": 0.0, "scale": 1.0}, lambda z, a, b: a + b * z),
-    "uniform": ("random", {"low": 0.0, "high": 1.0}, lambda u, a, b: a + (b - a) * u),
-    "exponential": ("standard_exponential", {"scale": 1.0}, lambda e, b: b * e),
-    "lognormal": (
-        "standard_normal", {"mean": 0.0, "sigma": 1.0}, lambda z, a, b: np.exp(a + b * z)
-    ),
-}  # fmt: skip
 
 
 def with_known_draws(error: Exception, again: Callable[[], Any]) -> Any:
@@ -359,7 +351,7 @@ def _maker(function: Any) -> Callable[..., Any]:
         draws = current()
         if draws is None or args and isinstance(args[0], np.random.Generator):
             return function(*args, **options)
-        return draws.made(function, *_settled(args, options, function.__name__))
+        return draws.made(function, *settled(args, options, function.__name__))
 
     return make
 
@@ -393,22 +385,14 @@ def drawing_from(source: Any, function: Any) -> Callable[..., Any]:
         if draws is None:
             return function(*args, **options)
         if name == "seed":
-            return draws.seeded(source, *_settled(args, options, name))
+            return draws.seeded(source, *settled(args, options, name))
         if name in _ORDERS:
             return _ordered(draws, source, name, *args, **options)
         if all_known([*args, *options.values()]):
-            return draws.draw(source, name, *_settled(args, options, name))
-        return _of_traced(draws, source, name, args, options)
+            return draws.draw(source, name, *settled(args, options, name))
+        return of_traced(draws, source, name, args, options)
 
     return draw
-
-
-def _settled(args: Any, options: Any, name: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Arguments that must be known, as NumPy takes them."""
-    for value in (*args, *options.values()):
-        if hasattr(type(value), "__mlc_lift__") and known(value) is value and not value.shape:
-            value._number("int", f"pass what {name} is to take as a number that is known")
-    return plain(tuple(args)), plain(options)
 
 
 def _ordered(draws: Draws, source: Any, name: str, x: Any, *rest: Any, **options: Any) -> Any:
@@ -429,66 +413,3 @@ def _ordered(draws: Draws, source: Any, name: str, x: Any, *rest: Any, **options
         return np.asarray(x)[order] if isinstance(x, np.ndarray) else x[order]
     x[...] = x[order]
     return None
-
-
-def _of_traced(draws: Draws, source: Any, name: str, args: Any, options: Any) -> Any:
-    """A draw whose parameters are traced."""
-    if name == "choice":
-        return _chosen(draws, source, *args, **options)
-    if name not in _SCALED or type(source).__name__ == "Random" and name != "uniform":
-        _settled(args, options, name)
-        raise UnsupportedError(
-            f"{name} of a random generator with a parameter that data decide cannot be traced; "
-            f"draw numbers from 0 to 1, or standard normal ones, and compute from them"
-        )
-    base, defaults, formula = _SCALED[name]
-    given = dict(zip((*defaults, "size"), args)) | options
-    size = given.pop("size", None)
-    params = [given.pop(key, value) for key, value in defaults.items()]
-    if given:
-        raise TypeError(f"{name}() got an unexpected keyword argument {next(iter(given))!r}")
-    is_scalar = size is None and not any(np.shape(p) for p in params)
-    if size is None and not is_scalar:
-        size = np.broadcast_shapes(*(np.shape(p) for p in params))
-    wanted: Any = () if type(source).__name__ == "Random" else (known(size),)
-    made = formula(draws.draw(source, base, wanted, {}), *params)
-    return weakened(made) if is_scalar else made
-
-
-def _chosen(
-    draws: Draws, source: Any, a: Any, size: Any = None, replace: Any = True, p: Any = None,
-    **options: Any,
-) -> Any:  # fmt: skip
-    """``choice`` of traced items, or with traced probabilities."""
-    if options or type(source).__name__ == "Random":
-        raise UnsupportedError("choice of traced values takes size, replace and p alone")
-    count = len(a) if np.shape(a) else a
-    if all_known([p, count, size, replace]):
-        args = plain((count, size, replace, p))
-        index = draws.draw(source, "choice", args, {})
-    elif replace and all_known([count, size]):
-        if np.shape(p) != (known(count),):
-            raise ValueError("'a' and 'p' must have same size")
-        index = _by_probability(draws, source, p, known(size))
-    else:
-        _settled((count, size, replace), {}, "choice")
-        raise UnsupportedError(
-            "choice without replacement by probabilities that data decide cannot be traced"
-        )
-    return np.copy(a[index]) if np.ndim(a) > 1 else a[index] if np.shape(a) else index
-
-
-def _by_probability(draws: Draws, source: Any, p: Any, size: Any) -> Any:
-    """Places, by probabilities that data decide, as NumPy finds them."""
-    from ..ops.insisting import insisted
-
-    p = np.asarray(p).astype(np.float64) if isinstance(p, (list, tuple)) else p.astype(np.float64)
-    p = insisted(p, ~(p >= 0), error="DomainError", sentence="Probabilities are not non-negative")
-    total = np.sum(p)
-    off = np.reshape(~(np.abs(total - 1) <= 1.5e-8), (1,))
-    p = insisted(p, off, error="DomainError", sentence="Probabilities do not sum to 1.")
-    ends = np.cumsum(p)
-    found = np.searchsorted(
-        ends / ends[-1], draws.draw(source, "random", (size,), {}), side="right"
-    )
-    return weakened(found) if size is None else found

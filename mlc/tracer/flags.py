@@ -72,13 +72,17 @@ class Flags:
             raise KeyError("Unknown flag")
         return bool(getattr(self, name))
 
-    def __setattr__(self, name: str, value: Any) -> NoReturn:
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in ("writeable", "aligned") or not value or _stays_read_only(self._value):
+            self._refuse(name)
+
+    def _refuse(self, name: str) -> NoReturn:
         raise UnsupportedError(
             f"x.flags.{name} of a traced array cannot be set: compiled code knows no flags; set it "
             f"on the array outside of the function"
         )
 
-    def __setitem__(self, key: str, value: Any) -> NoReturn:
+    def __setitem__(self, key: str, value: Any) -> None:
         self.__setattr__(_KEYS.get(key, key.lower()), value)
 
     def __repr__(self) -> str:
@@ -118,6 +122,11 @@ def _contiguous(value: Any, order: str) -> bool:
             f"tracing; make a copy in the order that you want, x.copy(order={order!r})"
         )
     return found
+
+
+def _stays_read_only(value: Any) -> bool:
+    """Whether ``value`` cannot be written to, so that saying that it can would change something."""
+    return not _is_given(value) and not _writeable(value)
 
 
 def _writeable(value: Any) -> bool:

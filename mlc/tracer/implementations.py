@@ -38,7 +38,6 @@ _HINTS = {
         ["array_str", "array_repr", "array2string", "save", "savez", "savez_compressed", "savetxt"],
         "values are not known while tracing; return the array and use it outside",
     ),
-    "min_scalar_type": "values are not known while tracing; use x.dtype",
     "histogramdd": "write it with np.searchsorted and np.bincount",
     "polydiv": "zeros in front decide the size of its result, and shapes must be known while "
     "tracing; call it outside the jitted function",

@@ -150,6 +150,13 @@ class Masked(NDArrayOperatorsMixin):
             return sizes if name == "shape" else math.prod(sizes)
         return getattr(found, name)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in self._OWN:
+            object.__setattr__(self, name, value)
+        else:  # flat, shape, real, ... = value
+            self._settle()
+            setattr(self.solid(), name, value)
+
     def __len__(self) -> int:
         return len(self.solid())
 

@@ -154,6 +154,22 @@ class NativeDraws:
             )
         return weakened(value, type(sample) in (bool, int, float))
 
+    def native(self, source: Any, name: str, args: Any, options: Any, known_args: Any) -> Any:
+        """``source.name(...)`` with ``args`` that the data decide, of the kind that others,
+        ``known_args``, bring; NotImplemented where native code cannot draw it."""
+        stream = self.streams.get(id(source))
+        if stream is None:
+            self._want_native(source)
+            return NotImplemented
+        self.drew = True
+        self.count += 1
+        self.used.add(id(source))
+        sample = sampled(stream.source, name, known_args, options)
+        with np.errstate(over="ignore"):
+            value = stream.draw(name, args, options)
+        is_weak = type(sample) in (bool, int, float)
+        return value if value is NotImplemented else weakened(value, is_weak)
+
     def _want_native(self, source: Any) -> None:
         is_own = id(source) in self.own or id(source) in self.fresh
         wanted = OWN if is_own else source

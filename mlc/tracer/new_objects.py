@@ -101,7 +101,9 @@ class _Opening:
 
     def is_made(self, value: Any) -> bool:
         """Whether ``value`` is an object that the function has made."""
-        if tree.is_plain(value) or hasattr(type(value), "__mlc_lift__") or not is_object(value):
+        if tree.is_plain(value) or hasattr(type(value), "__mlc_lift__"):
+            return False
+        if not (is_object(value) or _is_traced_array_like(value)):
             return False
         return id(value) not in self.known and _is_simple(type(value))
 
@@ -128,6 +130,16 @@ class _Opening:
 
 def _held(value: Any) -> dict[str, Any]:
     return {**getattr(value, "__dict__", {}), **Slots(value)}
+
+
+def _is_traced_array_like(value: Any) -> bool:
+    """Whether ``value`` is an object with ``__array__``, written in Python, that holds traced
+    values: the function has made it, as others of that kind among its arguments are arrays."""
+    method = getattr(type(value), "__array__", None)
+    if not isinstance(method, types.FunctionType) or not tree.is_leaf(value):
+        return False
+    leaves = (leaf for held in _held(value).values() for leaf in tree.flatten(held)[0])
+    return any(hasattr(type(leaf), "__mlc_lift__") for leaf in leaves)
 
 
 def _is_other(value: Any) -> bool:

@@ -107,8 +107,15 @@ def _whole(name: str, ufunc: np.ufunc) -> Callable[..., Any]:
             raise TypeError(f"type numpy.{self.dtype} doesn't define __trunc__ method")
         if name in ("round", "trunc"):
             _refuse_array(self, name)
-        is_float = self.dtype.kind not in "biu"
-        return python_number(call_ufunc(ufunc, "__call__", (self,), {}) if is_float else self, int)
+        if name == "round" and self.dtype == np.bool_ and not _is_weak(self):
+            raise TypeError("type numpy.bool doesn't define __round__ method")
+        value = self
+        if name in ("floor", "ceil") and self.dtype in (np.int64, np.uint64) and not _is_weak(self):
+            value = python_number(self, int)  # must fit int64
+            value = value.astype(np.float64)  # Python's functions ask NumPy's integers for a float
+        if value.dtype.kind not in "biu":
+            value = call_ufunc(ufunc, "__call__", (value,), {})
+        return python_number(value, int)
 
     return method
 

@@ -129,7 +129,7 @@ def _gaussian_filter(
 ) -> Any:  # fmt: skip
     x = as_array(input)
     sigmas = [sigma] * x.ndim if np.ndim(sigma) == 0 else list(sigma)
-    for axis, each in enumerate(sigmas):
+    for axis, each in enumerate(map(float, sigmas)):  # which decide about sizes
         if each > 1e-15:
             x = _gaussian_filter1d(
                 x, each, axis, order, None, mode, cval, truncate, radius=radius

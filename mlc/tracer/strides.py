@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import ShapeError, UnsupportedError
 from ..te.extent import Extent
 from .concrete import known, plain
+from .masked import solid
 from .memory_order import layout
 from .tracer import Tracer
 
@@ -56,6 +57,7 @@ def as_strided(
 ) -> Any:
     """np.lib.stride_tricks.as_strided of a traced array, as a view by index; ShapeError where it
     would leave the array, which NumPy does not check."""
+    x = solid(x)
     if not hasattr(type(x), "__mlc_lift__"):
         return np.lib.stride_tricks.as_strided(x, plain(shape), plain(strides), subok, writeable)
     steps = _numbers(strides_of(x) if strides is None else strides)

@@ -213,6 +213,8 @@ class Tracer:
     def strides(self) -> Any: return import_module("mlc.tracer.strides").strides_of(self)
     @property
     def real(self) -> Any: return real_of(self)
+    @real.setter
+    def real(self, value: Any) -> None: self[...] = value
     @property
     def imag(self) -> Any: return imag_of(self)
     @property
@@ -294,6 +296,11 @@ class Tracer:
         from .number import list_of
 
         return list_of(self)
+
+    def setflags(self, write: Any = None, align: Any = None, uic: Any = None) -> None:
+        for flag, value in (("writeable", write), ("aligned", align), ("writebackifcopy", uic)):
+            if value is not None:
+                setattr(self.flags, flag, value)
 
     def __len__(self) -> int:
         if not self.shape:

@@ -84,7 +84,10 @@ def check_element(part: Tracer, key: Any, value: Any) -> None:
     """NumPy's error for several values where ``key`` names one element of a complex array, of
     which ``part`` is the real one."""
     from ..ops.index import parse_key
+    from .masked import Masked
 
+    if isinstance(value, Masked):  # goes through a mask, and asks for nothing that makes it solid
+        return
     if np.ndim(value) and names_element(part, key):
         parse_key(part.shape, key)  # an index that is outside comes first
         raise TypeError("only 0-dimensional arrays can be converted to Python scalars")

@@ -256,3 +256,13 @@ def test_sums_of_real_elements_into_complex_arrays(dtype: Any) -> None:
         return whole, product, sums, means
 
     check_against_numpy(program, np.array([[3, -1.5, 0], [2, 7, 4.25]]).astype(dtype))
+
+
+def test_arrays_that_broadcast_are_equivalent() -> None:
+    a = np.arange(6).reshape(2, 3) * (1 - 2j)
+
+    def equivalent(a: Any, b: Any) -> Any:
+        return np.array_equiv(a, b), np.array_equiv(b, a), np.array_equal(a, b)
+
+    for b in (np.stack([a, a, a]), a[:1], a[:1] + 0 * a, a.real, a + 1j, np.ones((4, 5))):
+        check_against_numpy(equivalent, a, b)

@@ -183,3 +183,64 @@ def test_whether_a_loop_begins_that_makes_a_number_an_array(f: Callable[..., Any
             assert np.shape(found) == np.shape(want)
             np.testing.assert_array_equal(found, want)
     assert len(compiled.cache_info()) <= 3
+
+
+def sized_in_branch(x: Any) -> Any:
+    total = 0.0
+    if x.min() < 0:
+        total = np.ones(int(x.max())).sum() + len(x)
+    return total
+
+
+def sized_in_branches(x: Any) -> Any:
+    if x[0] < 0:
+        return np.arange(int(x.max()))
+    elif x[0] > 3:
+        x = np.zeros(int(x.min())) + x.sum()
+    return x
+
+
+def narrowed(x: Any) -> Any:
+    if x.min() < 0:
+        x = x.astype(np.min_scalar_type(x.max() - x.min())) - x.min()
+    return x
+
+
+@pytest.mark.parametrize("f", [sized_in_branch, sized_in_branches, narrowed])
+def test_numbers_that_must_be_known_in_branches(f: Callable[..., Any]) -> None:
+    compiled = mlc.jit(f)
+    for x in ([-3, 4, 5], [3, 4, 5], [5, 4, 5], [-3, 4, 500], [-3, 4, 5]):
+        found, want = compiled(np.array(x)), f(np.array(x))
+        np.testing.assert_array_equal(found, want)
+        assert np.asarray(found).dtype == np.asarray(want).dtype
+
+
+def test_arguments_that_must_be_known_in_branches() -> None:
+    """There is code for their values, with both branches in it."""
+
+    def padded(x: Any, n: int) -> Any:
+        if x[0] > 0:
+            x = x + np.arange(n).sum()
+        return x
+
+    compiled = mlc.jit(padded)
+    for start in (1.0, -1.0):
+        x = np.array([start, 2.0])
+        np.testing.assert_array_equal(compiled(x, 3), padded(x, 3))
+    assert len(compiled.cache_info()) == 1
+
+
+@pytest.mark.parametrize("kind", "?bBhHiIlLefd")
+def test_smallest_types_of_numbers(kind: str) -> None:
+    compiled = mlc.jit(lambda x: np.zeros(2, np.min_scalar_type(x.max())))
+    if kind in "efd":
+        numbers = [1.0, -64999.0, 65000.0, 3.3e38, 3.4e38, np.inf, np.nan]
+    else:
+        least, most = (0, 1) if kind == "?" else (np.iinfo(kind).min, np.iinfo(kind).max)
+        numbers = [0, 1, -1, 127, -128, -129, 255, 256, -(2**15) - 1, 2**16, 2**32, least, most]
+        numbers = [n for n in numbers if least <= n <= most]
+    for n in numbers:
+        with np.errstate(over="ignore"):
+            x = np.array([n]).astype(kind)
+        assert compiled(x).dtype == np.min_scalar_type(x.max()), n
+    assert mlc.jit(np.min_scalar_type)(np.ones(2, kind)) == np.dtype(kind)

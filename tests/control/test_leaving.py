@@ -70,3 +70,49 @@ def test_loops_within_loops_are_left_at_once() -> None:
 
     x = np.arange(200.0)
     np.testing.assert_array_equal(mlc.jit(program)(x), x)
+
+
+def converged(a: Any, most: float) -> Any:
+    p = np.identity(len(a))
+    for i in range(200):
+        error = np.abs(a).max()
+        if error < most:
+            return np.diagonal(a), p[1:]
+        a[i % 2] *= 0.9
+        a[2] *= 0.8
+        p[i % 2] += error
+    return None
+
+
+def first_row(a: Any, most: float) -> Any:
+    while a.sum() > 1:
+        for i in range(len(a)):
+            if a[i].max() < most:
+                return a[i, ::-1]
+            a[i] *= 0.5
+    return a[0]
+
+
+def rows_of(a: Any, most: float) -> Any:
+    def found() -> Any:
+        for _ in range(200):
+            if a[0].max() < most:
+                return a[0]
+            a[0] *= 0.5
+        return a[1]
+
+    row = found()
+    row += 1
+    return a
+
+
+@pytest.mark.parametrize("function", [converged, first_row])
+def test_views_of_what_a_loop_writes_are_returned_from_it(function: Any) -> None:
+    a = np.random.default_rng(3).uniform(1, 2, (3, 3))
+    for most in (0.5, 1e-3):
+        check_against_numpy(function, a, most)
+
+
+def test_views_that_a_caller_writes_to_are_no_copies() -> None:
+    a = np.random.default_rng(3).uniform(1, 2, (3, 3))
+    check_against_numpy(rows_of, a, 0.1)

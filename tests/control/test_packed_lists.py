@@ -232,3 +232,19 @@ def test_numbers_that_are_passed_each_on_its_own_after_all():
 
     args = 0.0, [[3 * i + j for j in range(12)] for i in range(5)], [[0] * 12] * 5
     compared(steps, *args)
+
+
+def test_rows_that_long_nests_add_to_are_arrays():
+    def product(a, b):
+        n, m, depth = len(a), len(b[0]), len(b)
+        c = [[0.0] * m for _ in range(n)]
+        for i in range(n):
+            for j in range(m):
+                for k in range(depth):
+                    c[i][j] += a[i][k] * b[k][j]
+        return c
+
+    rows = [[(5 * i + 3 * j) % 11 / 8 for j in range(14)] for i in range(14)]
+    compiled = compared(product, rows, rows[::-1])
+    assert str(compiled.lower(rows, rows[::-1]).program).count("for ") < 30
+    assert len(str(compiled.lower(rows, rows[::-1]).program)) < 20_000

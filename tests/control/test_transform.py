@@ -297,3 +297,15 @@ def test_what_is_read_after_a_statement_is_found_at_once_for_all() -> None:
         defined: set[str] = set()
         assert read == exposed(function.body[n + 1 :], defined)
         assert surely == defined
+
+
+def test_annotations_of_inner_functions_stay_texts() -> None:
+    def doubled(x: Any) -> Any:
+        def twice(v: NowhereDefined) -> NowhereDefined:  # type: ignore[name-defined]  # noqa: F821
+            return 2 * v
+
+        if x[0] > 1:
+            x = x + 1
+        return twice(x)
+
+    np.testing.assert_array_equal(mlc.jit(doubled)(X), doubled(X))

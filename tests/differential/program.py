@@ -6,6 +6,7 @@ import ast
 import itertools
 import linecache
 import random
+import re
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ from .statements import Writer
 MOST_ELEMENTS = 3000
 TRIES = 12  # statements tried for one that NumPy accepts
 _NUMBER = itertools.count()
+# NaN and infinity are no integers either where a fold casts what it takes.
+_CAST_FIRST = ("in reduce", "in accumulate")
+_TO_INTEGERS = re.compile(r"dtype=np\.u?int")
 
 
 @dataclass(frozen=True)
@@ -178,6 +182,9 @@ def after(statements: Sequence[str], arguments: Sequence[Any]) -> dict[str, Any]
         if issubclass(warning.category, DeprecationWarning):
             return None
         if str(warning.message).endswith(("in cast", "in reciprocal")):
+            return None
+        is_fold = str(warning.message).endswith(_CAST_FIRST)
+        if is_fold and any(map(_TO_INTEGERS.search, statements)):
             return None
     others = {*known, "__builtins__"}
     space = {k: v for k, v in space.items() if k not in others and not is_helper(k)}

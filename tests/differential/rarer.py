@@ -146,7 +146,7 @@ MEMORY = (
     "{t} = ({x} + {y}).flags.forc + {x}",
     "{t} = {x}[::2].T.flags.contiguous * {x}",
     "{t} = np.may_share_memory({x}[:1], {x}[1:]) * {x}",
-    "{t} = np.where(np.array({x}.shape) > 1, {x}.strides, 0)",
+    "{t} = np.where(np.array({x}.shape) > 1, {x}.strides, 0) if {x}.size else 0",
     "{t} = np.asfortranarray({x})\n{t}.ravel(order='K')[0] = {o}",
     "{t} = np.require({x}, requirements='F')\n{t}[0] = {o}",
     "{t} = np.require({x}.T, np.float64, ['C', 'A'])\n{t}[0] = {o}",

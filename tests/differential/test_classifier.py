@@ -18,7 +18,7 @@ from mlc.testing.rounding import shaken
 
 from .compare import check
 from .overlaps import reading_first
-from .program import NumPyProgram, defined, draw_program
+from .program import NumPyProgram, defined, draw_program, is_defined
 
 PROGRAMS = 160
 Run = Callable[..., Any]
@@ -335,6 +335,21 @@ def test_what_is_steady_counts_beside_what_is_not() -> None:
     assert compare(wrong, function, near, [x]).text == (
         "the result[1]: np.float64(6.0) instead of np.float64(5.0) at ()"
     )
+
+
+def test_steps_of_what_only_rounding_tells_apart_are_none() -> None:
+    function = lambda x: np.diff(x / np.abs(x)) != 0
+    x = np.array([1.0, 3.0, 7.0]) * (0.06097013394299731 - 0.18291040182899193j)
+    other = lambda x: np.array([False, True])
+    assert compare(other, function, lambda seed: shaken(function, seed), [x]).kind != "different"
+    x[1] *= -1
+    assert compare(other, function, lambda seed: shaken(function, seed), [x]).kind == "different"
+
+
+def test_nothing_is_said_of_folds_that_make_integers_of_nan() -> None:
+    x = np.array([1.0, np.nan])
+    assert not is_defined(("t0 = np.sum(a0, dtype=np.uint32)",), [x])
+    assert is_defined(("t0 = np.sum(a0, dtype=np.float32)",), [x])
 
 
 def test_methods_of_arrays_of_no_axes_are_shaken() -> None:

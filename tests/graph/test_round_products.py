@@ -41,3 +41,15 @@ def test_other_differences_are_rounded_once():
         return s - y, s.max(axis=1), x - x.max(axis=0)
 
     assert "rounded" not in str(mlc.jit(function).lower(x, x).program)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_products_that_are_the_same_do_not_deviate(dtype):
+    def deviations(x):
+        y = x * x
+        return y - y.mean(), y.std(axis=1), y.var()
+
+    for columns in (1, 4):  # sums that need no rounding
+        x = np.full((2, columns), -0.05252690808187158, dtype)
+        for found in mlc.jit(deviations)(x):
+            np.testing.assert_array_equal(found, 0)

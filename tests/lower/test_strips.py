@@ -28,6 +28,15 @@ def _escape(z: np.ndarray, c: np.ndarray) -> Any:
     return z, count
 
 
+def _complex_escape(z: np.ndarray, c: np.ndarray) -> Any:
+    w, count = z + 0.5j * c, np.zeros(z.shape, np.int64)
+    for n in range(120):
+        inside = np.abs(w) < 1.5
+        count[inside] = n
+        w[inside] = w[inside] ** 2 + c[inside]
+    return w, count
+
+
 def _numbers_beside(z: np.ndarray, c: np.ndarray) -> Any:
     time, step = 0.0, 0.1
     for n in range(120):
@@ -87,7 +96,8 @@ def _mixed(z: np.ndarray, c: np.ndarray) -> Any:
 
 
 POINTWISE: list[Callable[..., Any]] = [
-    _squares, _escape, _numbers_beside, _until, _nested, _helped, _columns, _rows_alone, _mixed,
+    _squares, _escape, _complex_escape, _numbers_beside, _until, _nested, _helped, _columns,
+    _rows_alone, _mixed,
 ]  # fmt: skip
 
 

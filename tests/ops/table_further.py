@@ -50,6 +50,7 @@ CASES = [
     exact("apply_over_axes", lambda x: np.apply_over_axes(np.max, x, (0, 1)), "ij"),
     exact("around", lambda x: np.around(x), "ij", dtypes=INTEGERS + IEEE, kind="any"),
     exact("array_equiv", lambda x: (np.array_equiv(x, x[:1]), np.array_equiv(x, x)), "ij"),
+    exact("min_scalar_type", lambda x: x.astype(np.min_scalar_type(x)), "ij"),
     exact("np.astype", lambda x: (np.astype(x, np.float32), np.astype(x, bool)), "ij"),
     exact("copy", np.copy, "ij"),
     exact("copies", lambda x: (np.copy(x), np.ravel(x, order="F"), np.transpose(x)), "ij"),

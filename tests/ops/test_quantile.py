@@ -161,3 +161,10 @@ def test_weights_that_weigh_nothing_end_in_the_error_of_numpy():
     for axis in (None, 1, (0, 1)):
         for weights in wrong:
             check_against_numpy(weigh(0.5, axis=axis), x, weights)
+
+
+def test_shares_beside_a_half_are_compared_as_they_are() -> None:
+    share = lambda x: np.quantile(x, 0.35, method="median_unbiased")
+    for first in (-np.inf, np.inf, 2.0):  # the share of three numbers is a half less 2e-16
+        check_against_numpy(share, np.array([-0.0, first, np.inf], np.float32))
+        check_against_numpy(share, np.array([-0.0, first, -0.0], np.float32))

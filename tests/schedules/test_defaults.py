@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from mlc.ir.expr import apply, cast
 from mlc.ir.program import Allocate, For, LoopKind, Program, Scope, walk
 from mlc.ir.structural import structural_key
 from mlc.lower.pipeline import lower
+from mlc.schedules.defaults import machine
 from mlc.schedules.defaults.cpu import default_schedule
 from mlc.schedules.defaults.machine import Machine
 from mlc.te.evaluate import evaluate
@@ -297,11 +300,19 @@ def test_short_rows_that_are_multiplied_go_by_eights(monkeypatch, columns: int, 
     assert f"s.split(k, [None, {rows}])" in str(text)
 
 
+def with_wide_vectors(monkeypatch, **facts: Any) -> None:
+    """Let schedules be made for vectors of 64 bytes, whatever this machine has."""
+    made = machine.machine_of
+    facts = {"vector_bytes": 64, "registers": 32, "l1": 48 << 10, "l2": 1 << 20, **facts}
+    wide = lambda target, threads: replace(made(target, threads), **facts)
+    monkeypatch.setattr(machine, "machine_of", wide)
+
+
 @pytest.mark.parametrize("columns", [256, 1024, 4096])
 @pytest.mark.parametrize("seen", [False, True])
 def test_rows_that_are_only_added_up_go_by_eights(monkeypatch, columns: int, seen: bool) -> None:
     """Where the processor looks far ahead; extremes take too many instructions for that."""
-    monkeypatch.setattr(Target, "looks_ahead", property(lambda target: seen))
+    with_wide_vectors(monkeypatch, looks_ahead=seen)
     x = np.ones(((1 << 24) // columns, columns), np.float32)
     for fold in (np.sum, np.max):
         text = mlc.jit(lambda x, fold=fold: fold(x, axis=0)).lower(x).schedule
@@ -355,8 +366,11 @@ def test_long_rows_whose_places_are_numbers_stay_rows(name, shape) -> None:
 
 
 @pytest.mark.parametrize(("keys", "loops"), [(128, 2), (1024, 1)])
-def test_folds_of_short_rows_between_products_do_not_wait_for_each_other(keys, loops) -> None:
+def test_folds_of_short_rows_between_products_do_not_wait_for_each_other(
+    monkeypatch, keys, loops
+) -> None:
     """Maxima of all rows of a block, then exponentials, then sums; of long rows all in one loop."""
+    with_wide_vectors(monkeypatch)
     q, k = np.ones((2, 64, 32), np.float32), np.ones((2, keys, 32), np.float32)
 
     def attention(q, k, v):
@@ -381,4 +395,5 @@ def test_folds_of_all_elements_go_through_memory_whatever_its_order(shape) -> No
     compiled = mlc.jit(folds)
     np.testing.assert_allclose(compiled(a, b), folds(a, b), rtol=1e-12)
     text = str(mlc.jit(lambda a: a.sum()).lower(a).program)
-    assert "T.vectorized(8)" in text and "k0k1" not in text
+    lanes = host_target().vector_bits // 64
+    assert f"T.vectorized({lanes})" in text and "k0k1" not in text

@@ -194,3 +194,30 @@ def test_axes_of_one_element_say_nothing_of_the_order() -> None:
         return [np.isfortran(part) * part for part in found]
 
     check_against_numpy(function, np.arange(5.0))
+
+
+def test_what_can_be_written_to_may_be_made_so():
+    def moved(x):
+        i, j = np.nonzero(np.eye(3))
+        i.flags.writeable = True
+        j.flags["W"] = True
+        i += x[0, 0].astype(int)
+        return i, j
+
+    for found, want in zip(mlc.jit(moved)(X), moved(X), strict=True):
+        np.testing.assert_array_equal(found, want)
+    with pytest.raises(mlc.UnsupportedError, match="cannot be set"):
+        mlc.jit(lambda x: setattr(np.diag(x * 1).flags, "writeable", True))(X)
+
+
+def swapped(x: Any) -> Any:
+    x.setflags(write=1)
+    x.flags.writeable = True
+    x[0], x[2] = x[2].copy(), x[0].copy()
+    return x.copy()
+
+
+def test_flags_may_be_set_to_what_they_are() -> None:
+    check_against_numpy(swapped, np.arange(6.0).reshape(3, 2))
+    with pytest.raises(mlc.MlcError, match="cannot be set"):
+        mlc.jit(lambda x: x.setflags(write=False))(np.arange(3.0))

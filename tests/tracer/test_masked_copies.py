@@ -148,3 +148,34 @@ def test_rows_of_a_mask_are_copied_in_the_order_that_is_named() -> None:
         return rows.copy(order="F"), rows.copy("A"), rows.copy()
 
     check_against_numpy(program, np.random.default_rng(0).normal(size=(6, 4)))
+
+
+@pytest.mark.parametrize("dtype", [bool, int, float, complex])
+def test_attributes_of_what_is_selected_are_set(dtype: Any) -> None:
+    def flat(x: Any) -> Any:
+        chosen = np.delete(x, np.where(x.real > 0)[0])
+        chosen.flat = 2
+        return chosen
+
+    def real(x: Any) -> Any:
+        chosen = x[x.real == 0]
+        chosen.real = 3
+        return chosen, chosen.real
+
+    def shape(x: Any) -> Any:
+        chosen = x[x.real > 0]
+        chosen.shape = (1, -1)
+        return chosen
+
+    for function in (flat, real, shape):
+        check_against_numpy(function, np.array([0, 1, 0, 1, 1, 0]).astype(dtype))
+
+
+def test_what_masks_select_is_seen_with_other_strides() -> None:
+    def program(x: Any) -> Any:
+        chosen = x[x > 1]
+        pairs = np.lib.stride_tricks.as_strided(chosen, (2, 2), (8, 8))
+        none = np.extract(x.max() > 9, x.max())
+        return pairs, np.lib.stride_tricks.as_strided(none, none.shape, none.strides) + 1
+
+    check_against_numpy(program, np.arange(6.0))

@@ -188,3 +188,25 @@ def test_objects_without_arrays_are_new_at_each_call() -> None:
     assert vars(first) == vars(second) == vars(even(x))
     assert type(first.rows) is list and type(first.rows[0]) is list
     assert first is not second and first.rows[0] is not second.rows[0]
+
+
+@dataclass
+class Pair:
+    """What NumPy takes for an array."""
+
+    x: Any
+    y: Any
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        return np.array([self.x, self.y], dtype)
+
+
+def test_objects_that_numpy_takes_for_arrays() -> None:
+    def halves(x: Any) -> Any:
+        return Pair(x / 2, [x - 1, 3])
+
+    compiled = mlc.jit(halves)
+    for x in (3.0, 5.0):
+        assert compiled(x) == halves(x)
+    first, second = mlc.jit(lambda x: Pair(x / 2, x))(X), Pair(X / 2, X)
+    np.testing.assert_array_equal(np.asarray(first), np.asarray(second))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -65,3 +66,17 @@ def test_views_of_scalars_are_not_written_to() -> None:
 
     total, row = mlc.jit(apart)(np.arange(4.0))
     assert (total, row[0]) == (6.0, 7.0)
+
+
+@pytest.mark.parametrize("whole", [math.floor, math.ceil])
+def test_whole_parts_of_wide_integers_go_by_floats(whole: Any) -> None:
+    for value in (np.int64(2**62 + 1), np.int64(-(2**62) + 1), np.uint64(2**53 + 1)):
+        assert mlc.jit(lambda x: whole(x))(value) == whole(value) != int(value)
+        assert mlc.jit(lambda x: whole(x.sum()))(np.array([value])) == whole(value)
+    assert mlc.jit(lambda x: whole(x))(2**62 + 1) == 2**62 + 1
+
+
+def test_truths_are_not_rounded() -> None:
+    with pytest.raises(TypeError, match="bool doesn't define __round__"):
+        mlc.jit(lambda x: round(x))(np.True_)
+    assert mlc.jit(lambda x: round(x))(True) == 1

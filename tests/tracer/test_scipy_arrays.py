@@ -50,6 +50,7 @@ def test_filters_of_images(mode: str) -> None:
 def test_other_filters() -> None:
     check(lambda x: ndimage.laplace(x), IMAGE)
     check(lambda x: ndimage.gaussian_filter(x, (0.7, 0)), IMAGE)
+    check(lambda x, sigma: ndimage.gaussian_filter(x, sigma), IMAGE, 0.9)
     check(lambda x: ndimage.gaussian_filter1d(x, 1.5), LINE)
     check(lambda x: ndimage.correlate(x, np.arange(9).reshape(3, 3)), WHOLE)
     check(lambda x: ndimage.center_of_mass(x), WHOLE)

@@ -243,15 +243,6 @@ def allclose(a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: An
     return np.all(isclose(a, b, rtol, atol, equal_nan))
 
 
-@stands_for(np.array_equal, np.array_equiv)
-def array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> Any:
-    """np.array_equal."""
-    if shape(a1) != shape(a2):
-        return False
-    same = np.equal(a1, a2)
-    return np.all(same | np.isnan(a1) & np.isnan(a2) if equal_nan else same)
-
-
 @stands_for(np.full_like)
 def full_like(a: Any, fill_value: Any, dtype: Any = None, order: Any = "K", subok: bool = True,
               shape: Any = None) -> Any:  # fmt: skip

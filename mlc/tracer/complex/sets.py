@@ -1,4 +1,4 @@
-"""Distinct complex numbers and sets of them, found by sorting."""
+"""Distinct complex numbers and sets of them, found by sorting; arrays of the same numbers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ...errors import DomainError
 from ..dispatch import call_function
 from ..operators import from_sequence
 from ..shapeless import strong
-from .calls import as_complex, converted, is_complex, key_of, lifted, stands_for
+from .calls import as_complex, converted, is_complex, key_of, lifted, parts_of, stands_for
 from .ordering import argsort
 
 
@@ -166,3 +166,19 @@ def setxor1d(ar1: Any, ar2: Any, assume_unique: bool = False, *, size: Any = Non
         missing = np.isnan(side)
         kept.append(isin(side, other, invert=True) & (~missing | (np.cumsum(missing) == 1)))
     return _distinct(np.concatenate(sides), np.concatenate(kept), False, size, fill_value)[0]
+
+
+@stands_for(np.array_equal)
+def array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> Any:
+    """np.array_equal."""
+    if np.shape(a1) != np.shape(a2):
+        return False
+    same = np.equal(a1, a2)
+    return np.all(same | np.isnan(a1) & np.isnan(a2) if equal_nan else same)
+
+
+@stands_for(np.array_equiv)
+def array_equiv(a1: Any, a2: Any) -> Any:
+    """np.array_equiv: False at once for shapes that do not broadcast."""
+    real, imaginary = zip(parts_of(a1), parts_of(a2), strict=True)
+    return np.logical_and(np.array_equiv(*real), np.array_equiv(*imaginary))

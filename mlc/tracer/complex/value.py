@@ -28,7 +28,6 @@ from ..concrete import known, plain, wrapped
 from ..dispatch import call_function
 from ..masked import Masked
 from ..memory_order import copied_in, is_as_asked
-from ..new_shape import set_shape
 from ..operators import define_methods
 from ..storage import ReadOnlyError, frozen_as
 from ..strides import strides_of
@@ -104,7 +103,7 @@ class Complex:
     @shape.setter
     def shape(self, shape: Any) -> None:
         for part in (self._pair,) if self._pair is not None else self._parts:
-            set_shape(part, shape)
+            part.shape = shape
     @property
     def dtype(self) -> np.dtype[Any]: return COMPLEX[self._parts[0].dtype]
     @property
