@@ -4,7 +4,7 @@ items that native code draws below what the data say."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -54,11 +54,7 @@ def of_traced(draws: Draws, source: Any, name: str, args: Any, options: Any) -> 
     if name in _WHOLE and all_known(list(options.values())):
         return _below(draws, source, name, args, options)
     if name not in _SCALED or type(source).__name__ == "Random" and name != "uniform":
-        settled(args, options, name)
-        raise UnsupportedError(
-            f"{name} of a random generator with a parameter that data decide cannot be traced; "
-            f"draw numbers from 0 to 1, or standard normal ones, and compute from them"
-        )
+        _refuse(name, args, options)
     base, defaults, formula = _SCALED[name]
     given = dict(zip((*defaults, "size"), args)) | options
     size = given.pop("size", None)
@@ -119,19 +115,22 @@ def _length(a: Any) -> Any:
 
 def _below(draws: Draws, source: Any, name: str, args: Any, options: dict[str, Any]) -> Any:
     """A whole number below a limit that data decide, drawn by native code."""
-    sizes = [np.shape(v) for v in args[:2]]
     kinds = {v.dtype.kind for v in args if hasattr(type(v), "__mlc_lift__")}
-    made = NotImplemented
-    if not any(sizes) and kinds <= {"i", "u"}:
+    if kinds <= {"i", "u"} and not any(map(np.shape, args[:2])):
         limits = (0, 9) if len(args) > 1 else (9,)  # in the place of those that are not known
-        sample = (*limits, *args[2:])
-        made = draws.native(source, name, args, options, sample)
-    if made is NotImplemented:
-        raise UnsupportedError(
-            f"{name} of a random generator with a parameter that data decide cannot be traced; "
-            f"draw numbers from 0 to 1, or standard normal ones, and compute from them"
-        )
-    return made
+        made = draws.native(source, name, args, options, (*limits, *args[2:]))
+        if made is not NotImplemented:
+            return made
+    _refuse(name, args, options)
+
+
+def _refuse(name: str, args: Any, options: Any) -> NoReturn:
+    """A number among the arguments is asked for its value; what the data decide has none."""
+    settled(args, options, name)
+    raise UnsupportedError(
+        f"{name} of a random generator with a parameter that data decide cannot be traced; "
+        f"draw numbers from 0 to 1, or standard normal ones, and compute from them"
+    )
 
 
 def _by_probability(draws: Draws, source: Any, p: Any, size: Any) -> Any:

@@ -116,3 +116,14 @@ def test_successes_of_tries(make: Callable[..., Any], n: int, p: float) -> None:
     for _ in range(3):
         np.testing.assert_equal(jitted(X, ours), tried(X, theirs))
         assert ours.random() == theirs.random()
+
+
+def test_numbers_among_the_arguments_are_asked_where_native_code_cannot_draw() -> None:
+    def shorts(x: Any, g: Any, n: Any) -> Any:
+        return x + g.integers(0, n, dtype=np.int16), g.integers(n)
+
+    for make in (np.random.PCG64, np.random.MT19937):
+        theirs, ours = (np.random.Generator(make(3)) for _ in range(2))
+        jitted = mlc.jit(shorts)
+        for n in (5, 9, 5):
+            assert jitted(1.0, ours, n) == shorts(1.0, theirs, n)
