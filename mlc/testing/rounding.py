@@ -280,7 +280,8 @@ class Shaker:
 
     def augment_item(self, name: str, owner: Any, index: Any, other: Any) -> None:
         """``owner[index] += other``."""
-        owner[index] = self.augment(name, owner[index], other)
+        found = self.augment(name, _theirs(operator.getitem, owner, index), other)
+        _theirs(operator.setitem, owner, index, found)
 
     slice = staticmethod(slice)
 
