@@ -149,10 +149,12 @@ def schedule_kernel(kernel: Any, tuned: Tuned | None = None, words: bool = True)
         code = naive
         if naive.attrs.get("noalias"):
             from .lower.join_folds import join_folds
+            from .lower.join_points import join_points
             from .lower.share_rows import share_rows
             from .lower.strips import in_strips
 
-            code = in_strips(join_folds(naive), machine_of(host_target(), available_cpus()))
+            code = join_points(join_folds(naive))
+            code = in_strips(code, machine_of(host_target(), available_cpus()))
             code = share_rows(code)
         return KernelCode(naive, code, Schedule(code), arguments, _cost(naive), is_call=True)
     nests = [nest_of(stage.tensors) for stage in kernel.stages]

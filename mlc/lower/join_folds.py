@@ -9,7 +9,6 @@ from ..ir.program import (
     Buffer,
     Evaluate,
     For,
-    If,
     LoopKind,
     Program,
     Scope,
@@ -21,9 +20,10 @@ from ..ir.program import (
     seq,
     walk,
 )
-from ..ir.rewrite import loads_of, variables_of
+from ..ir.rewrite import loads_of
 from ..records import replace
 from ..schedules.step import rebuild
+from .data_extents import is_open
 from .simplify_program import substitute_all
 
 MOST = 2  # folds of one loop: their sums share the registers
@@ -104,11 +104,10 @@ def _may_be_one(one: Stmt, other: Stmt) -> bool:
     """Whether two loops have the same iterations: as many as data say are none of these."""
     if not isinstance(one, For) or not isinstance(other, For):
         return False
-    open_ends = any(
-        isinstance(loop.body, If) and any(v is loop.var for v in variables_of(loop.body.condition))
-        for loop in (one, other)
+    return not (is_open(one) or is_open(other)) and (one.extent, one.kind) == (
+        other.extent,
+        other.kind,
     )
-    return not open_ends and (one.extent, one.kind) == (other.extent, other.kind)
 
 
 def _in_one(one: Stmt, other: Stmt) -> Stmt:

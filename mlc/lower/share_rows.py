@@ -12,7 +12,6 @@ from ..ir.program import (
     Buffer,
     Evaluate,
     For,
-    If,
     LoopKind,
     Program,
     Stmt,
@@ -22,9 +21,10 @@ from ..ir.program import (
     expressions_of,
     walk,
 )
-from ..ir.rewrite import loads_of, variables_of
+from ..ir.rewrite import loads_of
 from ..records import replace
 from ..schedules.step import rebuild
+from .data_extents import is_open
 
 LEAST_POINTS = 1 << 16  # that all iterations together compute, where threads help
 A_TASK = 1 << 14  # of one task
@@ -58,7 +58,7 @@ def _points(stmt: Stmt) -> int:
     """How many elements ``stmt`` computes, about."""
     match stmt:
         case For(extent=extent, body=body):
-            return (SOME if _is_open(stmt) else extent) * _points(body)
+            return (SOME if is_open(stmt) else extent) * _points(body)
         case While(body=body):
             return SOME * _points(body)
         case Store() | Accumulate():
@@ -67,17 +67,10 @@ def _points(stmt: Stmt) -> int:
             return sum(map(_points, children_of(stmt)))
 
 
-def _is_open(loop: For) -> bool:
-    """Whether data say how many iterations there are."""
-    return isinstance(loop.body, If) and any(
-        v is loop.var for v in variables_of(loop.body.condition)
-    )
-
-
 def _are_apart(loop: For) -> bool:
     """Whether what an iteration of ``loop`` changes is touched by no other one."""
     inside = list(walk(loop.body))
-    if loop.extent < 2 or _is_open(loop):
+    if loop.extent < 2 or is_open(loop):
         return False
     for stmt in inside:
         if isinstance(stmt, Evaluate):

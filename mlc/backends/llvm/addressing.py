@@ -213,9 +213,11 @@ def read(e: Emitter, where: Address, mask: Value | None, beside: tuple[int, int]
     return _from_memory(e, raw, buffer)
 
 
-def write(e: Emitter, where: Address, value: Value, mask: Value | None) -> None:
+def write(
+    e: Emitter, where: Address, value: Value, mask: Value | None, blends: bool = False
+) -> None:
     """Store a value, or its lanes where ``mask`` holds; of lanes at one address the last one
-    stays."""
+    stays. With ``blends`` the lanes that it leaves out may be written with what is there."""
     buffer = where.buffer
     align = alignment(buffer)
     raw = _to_memory(e, value)
@@ -239,6 +241,11 @@ def write(e: Emitter, where: Address, value: Value, mask: Value | None) -> None:
                 e.line(f"store {raw}, ptr {pointer}, align {align}")
             return
         mask = _lanes_of(e, mask, backwards)
+        if blends:
+            from .blends import blend
+
+            blend(e, raw, pointer, align, mask)
+            return
         if memory_type(raw.dtype) in ("i8", "i16", "i32") and "+avx512f" in e.target.features:
             from .gathers import hidden
 

@@ -119,7 +119,7 @@ class Beside:
     def _write(self, e: Emitter, loop: For, emit_loop: EmitLoop) -> None:
         symbol = f"{e.symbol}_part{len(self.left)}"
         body = Emitter(e.facts, e.target, self.declarations, self.functions, symbol, e.emit)
-        body.in_parallel, body.fixed = e.in_parallel, dict(e.fixed)
+        body.parallel, body.fixed = e.parallel, dict(e.fixed)
         record = passed_on(e, body, loop)
         emit_loop(body, loop, "0", str(loop.extent))
         body.line("ret void")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...dtypes import int64
 from ...ir.expr import Const, Expr, Select, Var
-from ...ir.program import Buffer
+from ...ir.program import Buffer, For
 from .builder import Builder, Chunk, flatten, join_blocks
 from .facts import NONE, Facts, Indices, ProgramFacts
 from .types import Value, constant, vector_constant
@@ -85,7 +85,7 @@ class Emitter(Builder):
         self.rare = False
         self.volatile = False
         self.crowded = False  # whether some loop carries most of the vector registers
-        self.in_parallel = False
+        self.parallel: For | None = None  # the parallel loop that this is the body of
         # What each iteration of a parallel loop has a part of: the loop's variable, the elements of
         # a part, and the variable that says which part this thread uses instead.
         self.parts: dict[Buffer, tuple[Var, int, Var]] = {}

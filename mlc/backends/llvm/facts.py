@@ -85,6 +85,8 @@ class ProgramFacts:
         self._uses: dict[int, tuple[Stmt, list[Buffer], list[Var]]] = {}
         self._crossing: set[Buffer] | None = None
         self._aliases: dict[Buffer, frozenset[Buffer]] = {}
+        self._settled: frozenset[Buffer] | None = None
+        self._own: dict[tuple[int, Buffer], bool] = {}
         seen: set[Expr] = set()
         for stmt in walk(program.body):
             self._visit(stmt, seen)
@@ -259,6 +261,25 @@ class ProgramFacts:
             variables.update(dict.fromkeys(others))
         self._uses[id(stmt)] = stmt, list(buffers), list(variables)
         return self._uses[id(stmt)][1:]
+
+    @property
+    def settled(self) -> frozenset[Buffer]:
+        """The buffers that are written whatever the data are."""
+        if self._settled is None:
+            from .blends import settled
+
+            self._settled = frozenset(settled(self.program.body))
+        return self._settled
+
+    def of_one_thread(self, loop: For, buffer: Buffer) -> bool:
+        """Whether what the parallel ``loop`` writes of ``buffer`` is touched in one iteration
+        alone, element by element."""
+        key = id(loop), buffer
+        if key not in self._own:
+            from .blends import is_of_one_thread
+
+            self._own[key] = is_of_one_thread(loop, buffer)
+        return self._own[key]
 
     def crosses_threads(self, buffer: Buffer) -> bool:
         """Whether a parallel loop uses ``buffer`` from outside of it."""

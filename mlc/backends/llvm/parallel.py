@@ -27,7 +27,7 @@ def emit_parallel(e: Emitter, loop: For, emit_loop: EmitLoop) -> None:
         e.facts, e.target, e.declarations, e.functions, f"{e.symbol}_par{len(e.functions)}",
         e.emit, e.sites,
     )  # fmt: skip
-    body.in_parallel, body.passing = True, e.passing
+    body.parallel, body.passing = loop, e.passing
     body.failure = "ret void"
     body.fixed = dict(e.fixed)
     shared_out = dict(loop.annotations).get(PARTS, ())

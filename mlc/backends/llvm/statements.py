@@ -146,7 +146,7 @@ def _for(e: Emitter, loop: For) -> None:
         _vectors(e, loop)
     elif e.lane is not None:
         raise CompileError("a loop inside a vectorized loop must be unrolled")
-    elif loop.kind is LoopKind.PARALLEL and not e.in_parallel:
+    elif loop.kind is LoopKind.PARALLEL and e.parallel is None:
         from .parallel import emit_parallel
 
         emit_parallel(e, loop, emit_loop)
@@ -254,5 +254,10 @@ def _store(e: Emitter, stmt: Store) -> None:
         write_register(e, file, indices, value, e.mask)
     else:
         e.check_bounds(buffer, indices)
-        write(e, address_of(e, buffer, indices), value, e.mask)
+        blends = False
+        if e.mask is not None and e.mask.lanes:
+            from .blends import may_blend
+
+            blends = may_blend(e, buffer, indices)
+        write(e, address_of(e, buffer, indices), value, e.mask, blends)
     e.stored(buffer)
