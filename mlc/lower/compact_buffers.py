@@ -27,6 +27,6 @@ def compact_buffers(
         return program
     from .compacting import Compacter  # many programs allocate nothing
 
-    compacter = Compacter(spread or (lambda stmt, _: stmt))
+    compacter = Compacter(spread)
     body = compacter.statement(program.body, ranges or {})
     return program.with_body(body) if compacter.changed else program

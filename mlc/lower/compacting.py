@@ -41,8 +41,9 @@ Boxes = Mapping[Buffer, Region]
 class Compacter:
     """Moves the allocations of one program; ``changed`` says whether it has moved any."""
 
-    def __init__(self, spread: Spread) -> None:
-        self.spread = spread
+    def __init__(self, spread: Spread | None) -> None:
+        self.is_shared = spread is not None
+        self.spread: Spread = spread or (lambda stmt, _: stmt)
         self.changed = False
         self.named: dict[int, tuple[Stmt, frozenset[Buffer]]] = {}
 
@@ -94,6 +95,10 @@ class Compacter:
                     if part is None:
                         return None
                     return seq(*stmts[: users[0]], part, *stmts[users[0] + 1 :])
+                apart = self.each_its_own([stmts[n] for n in users], group, extents)
+                if apart is not None:
+                    made = dict(zip(users, apart))
+                    return seq(*(made.get(n, s) for n, s in enumerate(stmts)))
             case Allocate(body=body):
                 inner = self.settled(body, group, extents)
                 return None if inner is None else replace(stmt, body=inner)
@@ -111,6 +116,25 @@ class Compacter:
         if all(isinstance(start, Const) for box in boxes.values() for start in box.starts):
             return None
         return _shrunk(stmt, boxes, extents)
+
+    def each_its_own(
+        self, parts: Sequence[Stmt], group: Sequence[Buffer], extents: Mapping[Var, int]
+    ) -> list[Stmt] | None:
+        """``parts`` with the group allocated in each of them; None where two share elements."""
+        if self.is_shared:  # what threads share has one place
+            return None
+        boxes = [_boxes(part, group) for part in parts]
+        for n, box in enumerate(boxes):
+            alike = len({(b.starts, b.extents) for b in box.values()}) == 1
+            if not alike or len(box) != len(group):
+                return None
+            if any(not _never_overlap(box[b], other[b]) for other in boxes[:n] for b in group):
+                return None
+        settled = [self.settled(part, group, extents) for part in parts]
+        return [
+            _shrunk(part, box, extents) if inner is None else inner
+            for part, box, inner in zip(parts, boxes, settled)
+        ]
 
     def names(self, stmt: Stmt) -> frozenset[Buffer]:
         """The buffers that ``stmt`` names."""
@@ -204,6 +228,17 @@ def _is_apart(box: Region, var: Var, extent: int) -> bool:
     for start, size in zip(box.starts, box.extents, strict=True):
         step = linear_in(start, var)
         if step is not None and abs(step) >= size:
+            return True
+    return False
+
+
+def _never_overlap(one: Region, other: Region) -> bool:
+    """Whether two boxes, of the same iteration of all loops around, have no element in common."""
+    for start, size, begin, length in zip(
+        one.starts, one.extents, other.starts, other.extents, strict=True
+    ):
+        gap = simplify(begin - start)
+        if isinstance(gap, Const) and (int(gap.value) >= size or int(gap.value) <= -length):
             return True
     return False
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from mlc.dtypes import float32
-from mlc.ir.expr import Var, const
+from mlc.ir.expr import Expr, Var, const, load
 from mlc.ir.interpret import interpret
 from mlc.ir.program import (
     Allocate,
@@ -129,3 +131,34 @@ def test_rows_that_lie_apart_stay_apart() -> None:
     (tile,) = [b for n in walk(small.body) if isinstance(n, Allocate) for b in n.buffers]
     assert (tile.shape, tile.strides) == ((8, 32), (33, 1))
     same_results(before, s.program)
+
+
+def rows_in_two_parts(first: int) -> Program:
+    """A row of ten in vectors of four and a rest that begins at ``first``, by way of memory."""
+    x, y = Buffer("x", (3, 10), float32), Buffer("y", (3, 10), float32)
+    held = Buffer("held", (3, 10), float32, scope=Scope.STACK)
+    i, o = Var("i"), Var("o")
+
+    def piece(place: Expr, lane: Var, extent: int) -> Stmt:
+        left = Store(held, (i, place), load(x, (i, place)) * 2.0)
+        return For(lane, extent, seq(left, Store(y, (i, place), load(held, (i, place)) + 1.0)))
+
+    l, r = Var("l"), Var("r")
+    parts = For(o, 2, piece(o * 4 + l, l, 4)), piece(r + first, r, 10 - first)
+    return Program("rows", (x, y), Allocate((held,), For(i, 3, seq(*parts))))
+
+
+def test_parts_that_share_nothing_have_memory_of_their_own() -> None:
+    before = rows_in_two_parts(8)
+    small = compact_buffers(before)
+    assert sorted(allocations(small)) == [(1, 1), (1, 1)]
+    x = np.arange(30, dtype=np.float32).reshape(3, 10)
+    for program in (before, small):
+        y = np.zeros_like(x)
+        interpret(program, x, y)
+        np.testing.assert_array_equal(y, x * 2 + 1)
+
+
+def test_parts_that_share_elements_share_memory() -> None:
+    before = rows_in_two_parts(7)
+    assert allocations(compact_buffers(before)) == [(1, 10)]
