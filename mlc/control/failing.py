@@ -15,9 +15,7 @@ from __future__ import annotations
 
 import ast
 import sys
-import types
 from collections.abc import Callable
-from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -31,8 +29,6 @@ from .nodes import walk
 from .reads import PART
 from .tries import caught, is_tried
 
-# The bodies of the native while loops around what is traced now.
-WHILES: ContextVar[tuple[types.CodeType | None, ...]] = ContextVar("while loops", default=())
 _OTHERS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef, ast.Try)
 
 
@@ -127,13 +123,6 @@ def failed(make: Callable[[], Any], cause: Callable[[], Any] | None = None) -> A
         raise error
     if is_tried():
         raise NotNative(caught(error))
-    for body in WHILES.get():
-        if body is None or not _holds(body, code):
-            raise UnsupportedError(
-                f"{type(error).__name__} may be raised under a condition on traced values in a "
-                f"function that a while loop over traced values calls: the loop would not end; "
-                f"put the check into the loop, or return a flag"
-            )
     note((code.co_filename, code.co_firstlineno, type(error), str(error)), error)
     return UNDEFINED
 
@@ -149,10 +138,3 @@ def note(key: tuple[Any, ...], error: BaseException, test: Any = True) -> None:
     is_first = failure == 0
     comes = is_first if test is True else np.logical_and(is_first, test)
     failure[...] = np.where(comes, np.int32(number), failure)
-
-
-def _holds(outer: types.CodeType, inner: types.CodeType) -> bool:
-    """Whether ``inner`` is defined in ``outer``."""
-    return outer is inner or any(
-        _holds(const, inner) for const in outer.co_consts if isinstance(const, types.CodeType)
-    )

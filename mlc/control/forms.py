@@ -36,7 +36,6 @@ from .around import counted
 from .carry import NotNative, State, carry, current
 from .condition_reads import Read, reading
 from .draws import drawn_along, drawn_in_loop, drawn_nowhere
-from .failing import WHILES
 from .leaving import check_goes_on
 from .plan import alone
 from .raised import agree, noting
@@ -306,14 +305,10 @@ def native_while(
             holds = np.logical_and(holds, np.equal(trace.failure[0], 0))
         tests.append(_truth(holds))
 
-    token = WHILES.set((*WHILES.get(), state.place))
     state.is_entered = first is not None and not is_traced(first)
-    try:
-        once = run if state.is_entered else noting(run, state, [])
-        with drawn_nowhere("a loop whose end the data decide"):
-            carried = carry(state, [once, check])
-    finally:
-        WHILES.reset(token)
+    once = run if state.is_entered else noting(run, state, [])
+    with drawn_nowhere("a loop whose end the data decide"):
+        carried = carry(state, [once, check])
     if any(end is not param for end, param in zip(carried.ends[1], carried.params)):
         _while_changing(test, body, state, first)
         return

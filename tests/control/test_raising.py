@@ -56,6 +56,30 @@ def halved(x: Any) -> Any:
     return x, n
 
 
+def helped(x: Any) -> Any:
+    while x != 0:  # NaN never is
+        x = root(x - 1)
+    return x
+
+
+def moved(place: Any, way: Any) -> Any:
+    i, j = place
+    if way == 0:
+        return [max(i - 1, 0), j]
+    elif way == 1:
+        return [i, j + 1]
+    else:
+        raise AssertionError("no way")
+
+
+def walked(x: Any) -> Any:
+    place, steps = [5, 0], 0
+    while place != [2, 3]:
+        place = moved(place, x[steps % len(x)])
+        steps += 1
+    return steps, *place
+
+
 def at_the_end(x: Any) -> Any:
     if x.sum() > 5:
         return x
@@ -66,7 +90,8 @@ CASES: list[tuple[Any, Any]] = [
     (validated, X), (validated, X - 1), (validated, X + np.inf), (validated, np.full(900, np.nan)),
     (in_a_loop, X), (in_a_loop, X / 2), (in_a_loop, np.ones(500)), (in_a_loop, np.ones(500) * 4),
     (with_helper, np.arange(300.0)), (with_helper, 9 - np.arange(300.0)),
-    (halved, 4.0), (halved, 1e30), (at_the_end, X), (at_the_end, X * 0),
+    (halved, 4.0), (halved, 1e30), (at_the_end, X), (at_the_end, X * 0), (helped, 5.0),
+    (helped, 1.5), (walked, np.array([0, 1])), (walked, np.array([1, 0, 2])),
 ]  # fmt: skip
 
 
@@ -154,14 +179,6 @@ def test_conditions_that_are_known_raise_while_tracing() -> None:
 
 
 def test_what_cannot_be_noted_is_refused() -> None:
-    def calls(x: Any) -> Any:
-        while x > 1:
-            x = root(x) - 1
-        return x
-
-    with pytest.raises(mlc.UnsupportedError, match="a while loop over traced values calls: the"):
-        mlc.jit(calls)(4.0)
-
     def caught(x: Any) -> Any:
         at = 0
         while x[at] > 0:
