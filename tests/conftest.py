@@ -6,7 +6,7 @@ import gc
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -49,6 +49,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-goldens", action="store_true", help="rewrite the texts under tests/golden"
     )
+
+
+@pytest.fixture(autouse=True, scope="module")
+def what_stays_is_looked_at_once() -> Iterator[None]:
+    """What a file of tests leaves behind, compiled code most of all, is for the collector to pass
+    over from then on: there is more and more of it, and each look at all takes longer."""
+    yield
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

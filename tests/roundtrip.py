@@ -28,7 +28,7 @@ from mlc.ir.structural import structural_key
 from mlc.te.extent import is_open
 
 EVERY = os.environ.get("MLC_TEST_ROUND_TRIPS", "") == "every"
-BUDGET = int(os.environ.get("MLC_TEST_ROUND_TRIP_LINES", "50000"))  # of one process
+BUDGET = int(os.environ.get("MLC_TEST_ROUND_TRIP_LINES", "30000"))  # of one process
 LARGEST = 250  # statements
 
 _NUMBER = re.compile(r"\d+")
