@@ -460,8 +460,8 @@ class _Round:
             length, known = self.length_after(n), self.length_known(n)
             held = with_flag(values[n], flag, n in self.entry.nones)
             whole[n] = leave(held, counts, length, known)
-        for n in self.entry.unset:
-            if n not in leaves and whole[n] is UNDEFINED and self.state.variable(n):
+        for n in self.entry.unset.difference(leaves):
+            if whole[n] is UNDEFINED and (self.state.variable(n) or self.state.is_result(n)):
                 whole[n] = None  # on all ways
         for cell, tensor in zip(self.cells, results[len(self.rows) :]):
             cell.write(tensor)

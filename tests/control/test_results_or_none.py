@@ -183,3 +183,69 @@ def test_none_that_nobody_asks_for() -> None:
         TypeError, match=r"unsupported operand type\(s\) for \+=: 'float' and 'NoneType'"
     ):
         compiled(np.ones((40, 3)))
+
+
+def none_deep_inside(a: Any, b: Any) -> Any:
+    if a > 5:
+        c = b
+    else:
+        if a > 2:
+            return None
+        c = b * 2
+    return c, c + 1
+
+
+def none_before_the_rest(a: Any, b: Any) -> Any:
+    if a < 5:
+        if a > 2:
+            return None
+    return a + b
+
+
+def none_or_an_error(a: Any, b: Any) -> Any:
+    if a > 0:
+        if b > 0:
+            return None
+        elif b < -2:
+            raise ValueError("too low")
+    return np.array([a, b])
+
+
+def none_several_times(a: Any, b: Any) -> Any:
+    if a > 0:
+        if b > 0:
+            if a > b:
+                return None
+            b = -b
+        if b == -2:
+            return 3.0
+        a = a * 2
+    if a > 5:
+        return
+    return a + b
+
+
+def asks_for_none_inside(a: Any, b: Any) -> Any:
+    found = none_before_the_rest(a, b)
+    return -1.0 if found is None else found * 2
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        none_deep_inside, none_before_the_rest, none_or_an_error, none_several_times,
+        asks_for_none_inside,
+    ],
+)  # fmt: skip
+def test_conditions_in_conditions(function: Any) -> None:
+    compiled = mlc.jit(function)
+    for a in (6.0, 1.0, 3.0, -4.0):
+        for b in (2.0, 4.0, 1.0, -2.0, -3.0):
+            if function is none_or_an_error and a > 0 and b < -2:
+                with pytest.raises(ValueError, match="too low"):
+                    compiled(a, b)
+                continue
+            got, expected = compiled(a, b), function(a, b)
+            assert (got is None) == (expected is None)
+            if expected is not None:
+                np.testing.assert_array_equal(got, expected)
