@@ -377,7 +377,9 @@ def random_form(function: Any) -> Any:
 
 def drawing_from(source: Any, function: Any) -> Callable[..., Any]:
     """``function``, a method of the generator ``source``, as traced code calls it."""
-    name = _ALIASES.get(function.__name__, function.__name__)
+    name = function.__name__
+    if type(source).__module__ != "random":  # whose `sample` is another
+        name = _ALIASES.get(name, name)
 
     @functools.wraps(function)
     def draw(*args: Any, **options: Any) -> Any:

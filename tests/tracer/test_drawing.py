@@ -250,3 +250,22 @@ def test_a_row_that_is_chosen_is_no_view() -> None:
     rows = np.arange(6.0).reshape(3, 2)
     got, want = rows.copy(), rows.copy()
     assert np.array_equal(mlc.jit(chosen)(got), chosen(want)) and np.array_equal(got, want)
+
+
+def test_items_that_python_samples() -> None:
+    def sampled(x: Any) -> Any:
+        total = 0.0
+        for i in range(len(x)):
+            others = [j for j in range(len(x)) if j != i]
+            a, b, c = random.sample(others, 3)
+            if x[a] > x[b]:
+                total += x[c]
+        return total, random.sample(range(10), 4), np.random.sample()
+
+    x = np.arange(6.0) ** 2
+    found = []
+    for function in (mlc.jit(sampled), sampled):
+        random.seed(3)
+        np.random.seed(3)
+        found.append((*function(x), random.random()))
+    assert found[0] == found[1]
