@@ -18,7 +18,7 @@ from ..tracer.chosen import coded
 from ..tracer.complex.value import Complex
 from ..tracer.grown import Grown, Tabled
 from ..tracer.masked import Masked
-from ..tracer.storage import WATCH
+from ..tracer.storage import WATCH, Cell
 from ..tracer.trace import FunctionTrace
 from ..tracer.tracer import Tracer
 from .array_rooms import room_wanted, widened, within
@@ -399,3 +399,16 @@ def _is_same(before: Any, after: Any) -> bool:
         return bool(before == after)
     except (MlcError, ValueError, TypeError):
         return False
+
+
+def is_numbers(end: Any) -> bool:
+    """Whether a variable that ends so holds nothing but numbers, which nobody can write to."""
+    return end is UNDEFINED or is_carriable(end) and all(map(_is_number, tree.flatten(end)[0]))
+
+
+def _is_number(leaf: Any) -> bool:
+    if isinstance(leaf, Tracer):
+        cell = leaf._cell
+        is_plain = type(cell) is Cell and cell.array is None and leaf._view is None
+        return is_plain and not leaf.shape and not cell.is_array
+    return not isinstance(leaf, np.ndarray)

@@ -14,6 +14,7 @@ from typing import Any
 from ..errors import is_user_frame
 from ..ops.op import CURRENT
 from ..tracer import tree
+from .exits import DONE, LATE_VALUE, VALUE
 from .host_changes import UNDEFINED
 from .plan import NotNative, State
 from .syntax import HELPER
@@ -184,6 +185,13 @@ def check_set(state: State, unset: Collection[int], after: Sequence[Any]) -> Non
         if after[n] is UNDEFINED and state.variable(n) and not state.outcome.is_error:
             name = state.names[n]
             raise NotNative(f"{state.what} makes {name} None on one way, and leaves it unbound")
+
+
+def has_failed(names: Sequence[str], values: Sequence[Any]) -> bool:
+    """Whether a body ended the function with an error, for certain: it has returned no value."""
+    held = dict(zip(names, values))
+    results = [held[name] for name in (VALUE, LATE_VALUE) if name in held]
+    return held.get(DONE) is True and bool(results) and all(v is UNDEFINED for v in results)
 
 
 def _parts(held: Perhaps) -> tuple[tuple[Any, Any], bool]:

@@ -20,17 +20,26 @@ from ..tracer.storage import Cell
 from ..tracer.trace import FunctionTrace
 from ..tracer.tracer import Tracer
 from .array_rooms import length_after, note_length
-from .exits import DONE, LATE_VALUE, VALUE
-from .fitting import Fitting
+from .fitting import Fitting, is_numbers
 from .host_changes import UNDEFINED
 from .open_arrays import Opened, as_before, extent_of, leave, length_of, show, written_of
 from .orders import begin_order
-from .perhaps import Perhaps, bare, check_set, is_bound, with_flag, without_none
+from .perhaps import Perhaps, bare, check_set, has_failed, is_bound, with_flag, without_none
 from .plan import Carried, NotNative, Plan, State
-from .shared_arrays import WRITTEN, Shared, freeze, other_names, shared_arrays
+from .shared_arrays import (
+    WRITTEN,
+    Shared,
+    freeze,
+    kept_by_loop,
+    lend,
+    note_kept,
+    other_names,
+    shared_arrays,
+    staying,
+)  # fmt: skip
 from .shared_lists import SharedLists, contents, holds_lists
 from .spec import Spec
-from .values import is_carriable, spec_of, tensor_of, zeros
+from .values import spec_of, tensor_of, zeros
 from .watching import next_cell, watching
 
 _MOST_FITTINGS = 8
@@ -178,10 +187,11 @@ class _Round:
                     first = len(self.params) - len(self.cells)
                     for cell, param in zip(self.cells, self.params[first:]):
                         cell.write(param)
+                    lend(self.holders, self.entry.values, self.state.what, self.state.names)
                     self.state.outcome.is_error = False
                     body()
                     found_after = self.state.get()
-                    if _has_failed(self.state.names, found_after):
+                    if has_failed(self.state.names, found_after):
                         self.state.outcome.is_error = True
                     check_set(self.state, self.entry.unset, found_after)
                     after = without_none(found_after, self.entry.nones)
@@ -209,6 +219,8 @@ class _Round:
                     self.entry.values, list(map(bare, after)), self.holders, self.late,
                     self.mark, self.state.is_lasting,
                 )  # fmt: skip
+        stay = staying(self.holders, [[*map(bare, f.after)] for f in self.fittings])
+        shared += kept_by_loop(self.state, self.entry.values, self.holders, stay)
         for n in self.kept:
             changed = True
             self.plan.carried.discard(n)
@@ -228,7 +240,7 @@ class _Round:
             sure = bound[0]
         return Carried(
             self.params, self.init, self.labels, ends,
-            lambda results: self.finish(results, shared, sure), since,
+            lambda results: self.finish(results, shared, sure, stay), since,
         )  # fmt: skip
 
     def is_written_outside(self, watched: Iterable[Cell]) -> bool:
@@ -363,7 +375,7 @@ class _Round:
         if not other.isdisjoint(self.holders):
             return None
         ends = [fitting.after[n] for fitting in self.fittings for n in other]
-        return other if all(_is_numbers(bare(end)) for end in ends) else None
+        return other if all(is_numbers(bare(end)) for end in ends) else None
 
     def begin_again(self, other: set[int]) -> None:
         """Placeholders as the plan has them now, those of the variables ``other`` new."""
@@ -429,10 +441,14 @@ class _Round:
             last = [fitting.keys.get(n) for fitting in self.fittings]
             note_length(value.count, shown, first, last, times)
 
-    def finish(self, results: Sequence[Tensor], shared: list[Shared], sure: set[int]) -> None:
+    def finish(
+        self, results: Sequence[Tensor], shared: list[Shared], sure: set[int],
+        stay: set[tuple[int, int]],
+    ) -> None:  # fmt: skip
         """Let all variables and arrays hold ``results``; those of ``sure`` need no flag."""
         leaves: dict[int, list[Tracer]] = {}
         flags: dict[int, Any] = {}
+        kept: list[tuple[Tracer, Any]] = []
         values = list(self.entry.values)
         for (n, k, spec), tensor in zip(self.rows, results):
             if spec.weak:
@@ -450,6 +466,8 @@ class _Round:
             made._cell.frozen = self.plan.frozen.get((n, k), "")
             if n in self.holders and not self.state.is_entered:  # it may be what it was
                 made._cell.frozen = made._cell.frozen or _frozen(tree.flatten(values[n])[0][k])
+            if (n, k) in stay:
+                kept.append((made, tree.flatten(self.entry.values[n])[0][k]))
             leaves.setdefault(n, []).append(made)
         whole, counts = as_before(self.entry.whole()), dict[Any, Any]()
         for n, found in leaves.items():
@@ -460,35 +478,16 @@ class _Round:
             length, known = self.length_after(n), self.length_known(n)
             held = with_flag(values[n], flag, n in self.entry.nones)
             whole[n] = leave(held, counts, length, known)
-        for n in self.entry.unset.difference(leaves):
+        for n in {*self.entry.unset} - {*leaves}:
             if whole[n] is UNDEFINED and (self.state.variable(n) or self.state.is_result(n)):
                 whole[n] = None  # on all ways
         for cell, tensor in zip(self.cells, results[len(self.rows) :]):
             cell.write(tensor)
+        note_kept(kept)
         freeze(shared, self.state.names, values)
         self.state.put(whole)
         if self.lists is not None:
             self.lists.keep(whole)
-
-
-def _has_failed(names: Sequence[str], values: Sequence[Any]) -> bool:
-    """Whether a body ended the function with an error, for certain: it has returned no value."""
-    held = dict(zip(names, values))
-    results = [held[name] for name in (VALUE, LATE_VALUE) if name in held]
-    return held.get(DONE) is True and bool(results) and all(v is UNDEFINED for v in results)
-
-
-def _is_numbers(end: Any) -> bool:
-    """Whether a variable that ends so holds nothing but numbers, which nobody can write to."""
-    return end is UNDEFINED or is_carriable(end) and all(map(_is_number, tree.flatten(end)[0]))
-
-
-def _is_number(leaf: Any) -> bool:
-    if isinstance(leaf, Tracer):
-        cell = leaf._cell
-        is_plain = type(cell) is Cell and cell.array is None and leaf._view is None
-        return is_plain and not leaf.shape and not cell.is_array
-    return not isinstance(leaf, np.ndarray)
 
 
 def _frozen(leaf: Any) -> str:

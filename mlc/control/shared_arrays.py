@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
 from types import FrameType
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 from ..errors import is_user_frame
 from ..records import dataclass
@@ -24,9 +24,12 @@ from ..tracer.storage import Cell
 from ..tracer.tracer import Tracer
 from .exits import spoken
 from .host_changes import OURS, attributes_of
+from .plan import NotNative, State
 
 # Arrays for which a placeholder was written to: what was written is in a variable of the name.
 WRITTEN: WeakSet[Cell] = WeakSet()
+# What a branch leaves that may be what was there before, with that.
+_KEPT: WeakKeyDictionary[Cell, Cell] = WeakKeyDictionary()
 _DEEP = 4  # levels of lists, dicts and objects in each other
 
 
@@ -39,6 +42,97 @@ class Shared:
     leaf: int
     cell: Cell | None
     owner: tuple[int, int] | None
+
+
+class _Lent(Cell):
+    """An array from before as a variable finds it that gets another one: not to be read any more
+    once that from before was written to by another name."""
+
+    __slots__ = ("_lender", "_reason", "_since")
+    _lender: Cell
+    _reason: str
+    _since: int
+
+    def _check(self) -> None:
+        if self._lender.version != self._since and not self.version:
+            raise NotNative(self._reason)
+
+    def current(self, trace: Any) -> Any:
+        self._check()
+        return super().current(trace)
+
+    def read_part(self, items: Any) -> Any:
+        self._check()
+        return super().read_part(items)
+
+
+def lend(
+    holders: dict[int, list[Tracer]], values: Sequence[Any], what: str, names: Sequence[str]
+) -> None:
+    """Let ``holders`` be what variables hold before a branch or loop, ``values``, until that is
+    written to by another name."""
+    for n, held in holders.items():
+        for holder, old in zip(held, tree.flatten(values[n])[0]):
+            if isinstance(old, Tracer) and holder._cell.is_array:
+                if isinstance(holder._cell, _Lent):
+                    holder._cell._since = old._cell.version
+                    continue
+                name = spoken(names[n])
+                reason = (
+                    f"{what} writes to an array that {name} is too, reads {name} after that and "
+                    f"gives that name to another array; copy it first ({name}.copy())"
+                )
+                holder._cell = _lent(holder, old._cell, reason)
+
+
+def _lent(holder: Tracer, lender: Cell, reason: str) -> _Lent:
+    cell, plain = _Lent(holder._tensor), holder._cell
+    cell.is_array, cell.frozen = plain.is_array, plain.frozen
+    cell.is_ordered, cell.strides, cell.is_joined = plain.is_ordered, plain.strides, plain.is_joined
+    cell._lender, cell._since, cell._reason = lender, lender.version, reason
+    return cell
+
+
+def staying(
+    holders: dict[int, list[Tracer]], ends: Sequence[Sequence[Any]]
+) -> set[tuple[int, int]]:
+    """Which variables, and leaves of them, may be at one of the ``ends`` what a body began with."""
+    found = set()
+    for after in ends:
+        for n, held in holders.items():
+            for k, (leaf, holder) in enumerate(zip(tree.flatten(after[n])[0], held)):
+                cell = leaf._cell if isinstance(leaf, Tracer) else None
+                while cell is not None and cell is not holder._cell:
+                    cell = _KEPT.get(cell)
+                if cell is not None:
+                    found.add((n, k))
+    return found
+
+
+def note_kept(pairs: Sequence[tuple[Tracer, Any]]) -> None:
+    """Of each of ``pairs``, the first is what a variable is afterwards, and may be what it was, the
+    second."""
+    for made, old in pairs:
+        if isinstance(old, Tracer) and made._cell.is_array:
+            if isinstance(old._cell, _Lent) and not old._cell.version:
+                made._cell = _lent(made, old._cell._lender, old._cell._reason)
+            _KEPT[made._cell] = old._cell
+
+
+def kept_by_loop(
+    state: State, entry: Sequence[Any], holders: dict[int, list[Tracer]],
+    stay: Collection[tuple[int, int]],
+) -> list[Shared]:  # fmt: skip
+    """What variables share with arrays from before a loop after it: those that may ``stay`` what
+    they were, and all of a loop that may have no iterations."""
+    found: list[Shared] = []
+    for n, held in () if state.is_branch else holders.items():
+        for k, old in enumerate(tree.flatten(entry[n])[0][: len(held)]):
+            may_stay = (n, k) in stay or not state.is_entered
+            if may_stay and isinstance(old, Tracer) and (old.shape or old._cell.is_array):
+                if other_names(old._cell):
+                    found.append(Shared(n, k, old._cell, None))
+    return found
 
 
 def shared_arrays(
@@ -70,7 +164,9 @@ def shared_arrays(
                 found.append(Shared(n, k, cell, None))
             elif owner is not None:  # here it stays what it was, elsewhere it does not
                 old = tree.flatten(entry[n])[0][k]
-                if isinstance(old, Tracer) and (old._cell.place is not None or leaf._view):
+                if isinstance(old, Tracer) and (
+                    old._cell.place is not None or leaf._view or other_names(old._cell)
+                ):
                     found.append(Shared(n, k, old._cell, None))
     return found
 
@@ -87,9 +183,9 @@ def freeze(shared: Sequence[Shared], names: Sequence[str], values: Sequence[Any]
         else:
             cells.append(each.cell)
         text = (
-            f"after a branch {names[each.name]} and {other} may be the same array, which only the "
-            f"run knows, so neither can be written to; make a copy in the branch, or before it "
-            f"(.copy())"
+            f"after a branch or loop {names[each.name]} and {other} may be the same array, which "
+            f"only the run knows, so neither can be written to; make a copy in the branch, or "
+            f"before it (.copy())"
         )
         for cell in cells:
             if cell is not None:

@@ -162,3 +162,118 @@ def test_what_a_helper_returns_early_may_be_what_it_was_given() -> None:
     a, b = np.arange(6.0).reshape(2, 3), np.ones((2, 3))
     with pytest.raises(mlc.UnsupportedError, match="may be the same array, which only the run"):
         mlc.jit(whole)(a, b)
+
+
+def read_in_a_loop(x: Any) -> Any:
+    x = x * 1.0
+    old, k = x[2], 0
+    while x[0, 0] < 1000:
+        x[2] = x[2] + 1
+        x[0] = x[0] + old
+        old = x[1] * 2
+        k += 1
+    return x, old, k
+
+
+def read_where_it_is_not_given_anew(x: Any) -> Any:
+    x = x * 1.0
+    old = x[2]
+    for _ in mlc.range(5):
+        if x[0, 0] > 3:
+            old = x[1].copy()
+        x[2] = x[2] + 1
+        x[0] = x[0] + old
+    return x, old
+
+
+def whole_in_a_loop(x: Any) -> Any:
+    x = x * 1.0
+    old = x
+    for _ in mlc.range(5):
+        x[1] = x[1] + 1
+        x[0] = x[0] + old[1]
+        old = x * 1
+    return x, old
+
+
+@pytest.mark.parametrize(
+    "function", [read_in_a_loop, read_where_it_is_not_given_anew, whole_in_a_loop]
+)
+def test_a_loop_reads_no_array_that_it_writes_to_by_another_name(function: Any) -> None:
+    with pytest.raises(mlc.UnsupportedError, match="writes to an array that old is too, reads old"):
+        mlc.jit(function)(np.arange(9.0).reshape(3, 3))
+
+
+def written_after_a_loop(x: Any) -> Any:
+    x = x * 1.0
+    old = x
+    for _ in mlc.range(5):
+        if x[0, 0] > 1e3:
+            old = x * 2
+    x[2] = 70
+    return x, old
+
+
+def written_after_a_loop_that_may_not_run(x: Any) -> Any:
+    x = x * 1.0
+    old, k = x, 0
+    while x.sum() > 1e3 + k:
+        old = x * 2
+        k += 1
+    x[2] = 70
+    return x, old
+
+
+def written_after_a_branch(x: Any) -> Any:
+    x = x * 1.0
+    old = x[2]
+    if x[0, 0] > 1e3:
+        old = x[1] * 2
+    x[2] = 70
+    return x, old
+
+
+@pytest.mark.parametrize(
+    "function",
+    [written_after_a_loop, written_after_a_loop_that_may_not_run, written_after_a_branch],
+)
+def test_what_another_name_may_still_be_is_not_written(function: Any) -> None:
+    with pytest.raises(mlc.UnsupportedError, match="after a branch or loop old and an array from"):
+        mlc.jit(function)(np.arange(9.0).reshape(3, 3))
+
+
+def written_after_it_is_read(x: Any) -> Any:
+    x = x * 1.0
+    old, d = x, 0.0
+    for _ in mlc.range(5):
+        d = np.abs(x - old).sum()
+        old = x.copy()
+        x[1] = x[1] * 2 + d
+    return x, old, d
+
+
+def read_in_a_branch(x: Any) -> Any:
+    x = x * 1.0
+    old = x[2]
+    if x[0, 0] >= 0:
+        x[2] = x[2] + 1
+        x[0] = old
+        old = x[1].copy()
+    return x, old
+
+
+def alone_after_a_branch(x: Any) -> Any:
+    x = x * 1.0
+    if x[0, 0] > 1e3:
+        x = x * 2
+    x[2] = 70
+    return x, 1
+
+
+@pytest.mark.parametrize(
+    "function", [written_after_it_is_read, read_in_a_branch, alone_after_a_branch]
+)
+def test_two_names_as_python(function: Any) -> None:
+    x = np.arange(9.0).reshape(3, 3)
+    for got, expected in zip(mlc.jit(function)(x), function(x), strict=True):
+        np.testing.assert_allclose(got, expected)

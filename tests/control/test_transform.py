@@ -270,7 +270,7 @@ def test_results_that_may_be_arguments_are_named_as_such() -> None:
         y[0] = 9
         return y
 
-    with pytest.raises(mlc.MlcError, match="after a branch the result and an array from before it"):
+    with pytest.raises(mlc.MlcError, match="after a branch or loop the result and an array from"):
         mlc.jit(written)(np.ones(3))
 
 
