@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -123,6 +124,13 @@ def each(values: Any, body: Callable[[Any], None]) -> None:
             body(value)
 
 
+def _sequence_of(value: Any) -> type | None:
+    """The class of sequences of which those with the same items are equal to ``value``."""
+    if isinstance(value, list):
+        return deque if isinstance(value, Grown) and value.is_deque else list
+    return tuple if isinstance(value, tuple) else None
+
+
 def equal(a: Any, b: Any) -> Any:
     """``a == b`` for numbers and tuples of them."""
     if type(b) is Perhaps or b is None:
@@ -132,7 +140,9 @@ def equal(a: Any, b: Any) -> Any:
     if a is None or b is None:
         return np.bool(a is b)
     if isinstance(a, (tuple, list)) or isinstance(b, (tuple, list)):
-        if type(a) is not type(b) or len(a) != len(b):
+        if is_arrays(a) or is_arrays(b):
+            return np.equal(a == b, True)
+        if _sequence_of(a) is not _sequence_of(b) or len(a) != len(b):
             return np.False_
         found: Any = np.True_
         for p, q in zip(a, b):

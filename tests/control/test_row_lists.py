@@ -290,3 +290,28 @@ def test_lists_that_name_another_after_they_were_appended() -> None:
 
     x = np.array([3.0, 2, 5, 1, 7] * 2 + [-1] * 20)
     assert mlc.jit(runs)(x) == runs(x)
+
+
+def rows_looked_for(x: Any) -> Any:
+    rows = x.tolist()
+    shares = [rows.count(row) / len(rows) for row in [[0, 0], [0, 1], [1, 0]]]
+    found = rows.count([1, 0]), rows.index([0, 1]), [1, 1] in rows, (1, 0) in rows
+    rows.remove([1, 0])
+    return shares, found, rows
+
+
+def pairs_looked_for(x: Any) -> Any:
+    rows: Any = []
+    pairs: Any = []
+    for row in x:
+        if row[0] + row[1] > 0:
+            rows.append([int(row[0]), int(row[1])])
+            pairs.append((int(row[0]), int(row[1])))
+    found = rows.count([1, 0]), rows.index([1, 1]), (1, 0) in rows, rows.count((1, 0))
+    return found, (pairs.count((1, 0)), pairs.index((1, 1)), [1, 0] in pairs)
+
+
+@pytest.mark.parametrize("function", [rows_looked_for, pairs_looked_for])
+def test_rows_are_found_among_rows(function: Any) -> None:
+    x = np.array([[1, 0], [0, 1], [1, 0], [0, 0], [1, 1]])
+    same(mlc.jit(function)(x), function(x))
