@@ -47,6 +47,13 @@ class Range:
         made.at = self.at
         return made
 
+    def items_by_number(self) -> tuple[Any, Callable[[Any], Any]]:
+        """How many items there are, and what says which one has a number."""
+        away, step = self.stop - self.start, self.step
+        count = np.maximum((away + step - (1 if step > 0 else -1)) // step, 0)
+        place = self.at or (lambda i: i)
+        return count, lambda n: place(self.start + n * step)
+
     def __iter__(self) -> Any:
         """Where no numbers among the arguments say how often, the data choose, if they can."""
         want(self.start, self.stop)

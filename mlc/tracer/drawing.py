@@ -47,7 +47,7 @@ from .streams import (
     twin_of,
     words_of,
 )
-from .traced_draws import of_traced, settled
+from .traced_draws import is_range, of_traced, settled
 from .unfollowed_draws import check_spawned, has_seed, refusing
 
 KNOWN_DRAWS: ContextVar[bool] = ContextVar("mlc_known_draws", default=False)
@@ -390,7 +390,7 @@ def drawing_from(source: Any, function: Any) -> Callable[..., Any]:
             return draws.seeded(source, *settled(args, options, name))
         if name in _ORDERS:
             return _ordered(draws, source, name, *args, **options)
-        if all_known([*args, *options.values()]):
+        if all_known([*args, *options.values()]) and not is_range(args):
             return draws.draw(source, name, *settled(args, options, name))
         return of_traced(draws, source, name, args, options)
 

@@ -50,7 +50,8 @@ def settled(args: Any, options: Any, name: str) -> tuple[tuple[Any, ...], dict[s
 def of_traced(draws: Draws, source: Any, name: str, args: Any, options: Any) -> Any:
     """A draw whose parameters are traced."""
     if name == "choice":
-        return _chosen(draws, source, *args, **options)
+        chosen = _of_range if is_range(args) else _chosen
+        return chosen(draws, source, *args, **options)
     if name in _WHOLE and all_known(list(options.values())):
         return _below(draws, source, name, args, options)
     if name not in _SCALED or type(source).__name__ == "Random" and name != "uniform":
@@ -104,6 +105,20 @@ def _chosen(
             "choice without replacement by probabilities that data decide cannot be traced"
         )
     return np.copy(a[index]) if np.ndim(a) > 1 else a[index] if np.shape(a) else index
+
+
+def is_range(args: tuple[Any, ...]) -> bool:
+    """Whether a draw is one of the items of a range with bounds that the data decide."""
+    return bool(args) and hasattr(type(args[0]), "items_by_number")
+
+
+def _of_range(draws: Draws, source: Any, a: Any, *rest: Any, **options: Any) -> Any:
+    """``choice`` of the items of a range, without a list of them."""
+    count, item = a.items_by_number()
+    if type(source).__name__ != "Random":
+        return item(_chosen(draws, source, count, *rest, **options))
+    note_error(np.less(count, 1), _NOTHING[True])
+    return weakened(item(_below(draws, source, "randrange", (np.maximum(count, 1),), {})))
 
 
 def _length(a: Any) -> Any:

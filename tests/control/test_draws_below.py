@@ -52,8 +52,16 @@ def some(x: Any, g: Any) -> Any:
     return total
 
 
+def of_ranges(x: Any, g: Any) -> Any:
+    total = 0
+    for i in range(30):
+        n = int(x[i % 7]) + 1
+        total += g.choice(range(n)) + 100 * g.choice(range(n + 4, 1, -2))
+    return total
+
+
 @pytest.mark.parametrize("make", MAKERS)
-@pytest.mark.parametrize("function", [limits, one_of_one, greedy, some])
+@pytest.mark.parametrize("function", [limits, one_of_one, greedy, some, of_ranges])
 def test_numbers_are_those_of_the_libraries(
     make: Callable[..., Any], function: Callable[..., Any]
 ) -> None:
@@ -92,6 +100,8 @@ def test_of_nothing(make: Callable[..., Any]) -> None:
         mlc.jit(lambda x, g: whole(g, 0, int(x[3])))(X, make(0))
     with pytest.raises(error, match=r"empty|no samples"):
         mlc.jit(lambda x, g: g.choice(np.flatnonzero(x > 9)))(X, make(0))
+    with pytest.raises((ValueError, IndexError), match=r"empty"):
+        mlc.jit(lambda x, g: g.choice(range(int(x[3]))))(X, make(0))
 
 
 def test_limits_beyond_32_bits_are_refused() -> None:
