@@ -149,8 +149,11 @@ def common_dtype(*args: Operand) -> DType:
 @lru_cache(maxsize=4096)
 def _common(keys: tuple[_Key, ...]) -> DType:
     strong = [k for k in keys if isinstance(k, DType)]
-    if bfloat16 in strong and all(k is bfloat16 for k in strong):
-        return bfloat16
+    if bfloat16 in strong and complex not in keys:  # it is float64 beside 0.5 and a truth value
+        try:
+            return as_dtype(np.result_type(*(k.numpy for k in strong)))
+        except TypeError:
+            pass
     samples = [k.numpy if isinstance(k, DType) else k(0) for k in keys]
     try:
         return as_dtype(np.result_type(*samples))

@@ -246,6 +246,9 @@ def test_bfloat16_stays_beside_python_floats_and_in_products() -> None:
     x = np.array([[1.0, 2.0], [3.0, 4.0]], ml_dtypes.bfloat16)
     for function in (lambda x: x * 0.5, lambda x: x @ x, lambda x: np.mean(x), lambda x: x / 3):
         assert run(function, (x,)).dtype == x.dtype
+    bounded = mlc.jit(lambda x: np.clip(x, x.max() > 9, 0.5))(x - 2)  # beside a truth value, too
+    assert bounded.dtype == x.dtype
+    np.testing.assert_array_equal(bounded.astype(float), [[0, 0], [0.5, 0.5]])
     np.testing.assert_array_equal(run(lambda x: x @ x, (x,)).astype(float), [[7, 10], [15, 22]])
 
 
