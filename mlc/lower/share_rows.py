@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from ..ir.affine import Sum, as_sum
-from ..ir.expr import Expr, Var
 from ..ir.program import (
     Accumulate,
     Allocate,
@@ -18,13 +15,12 @@ from ..ir.program import (
     Store,
     While,
     children_of,
-    expressions_of,
     walk,
 )
-from ..ir.rewrite import loads_of
 from ..records import replace
 from ..schedules.step import rebuild
 from .data_extents import is_open
+from .meetings import touches, writes
 
 LEAST_POINTS = 1 << 16  # that all iterations together compute, where threads help
 A_TASK = 1 << 14  # of one task
@@ -78,15 +74,15 @@ def _are_apart(loop: For) -> bool:
         if isinstance(stmt, For) and stmt.kind in (LoopKind.PARALLEL, LoopKind.BOUND):
             return False
     held = {b for s in inside if isinstance(s, Allocate) for b in s.buffers}
-    written = {b for s in inside for b, _ in _writes(s)} - held
+    written = {b for b, _ in writes(loop.body)} - held
     if any(not b.shape for b in written):
         return False
-    return all(_has_rows(b, loop.var, inside) for b in written)
+    return all(_has_rows(b, loop) for b in written)
 
 
-def _has_rows(buffer: Buffer, var: Var, inside: list[Stmt]) -> bool:
-    """Whether each iteration over ``var`` touches other indices of ``buffer`` along some axis."""
-    places = [indices for s in inside for b, indices in _touches(s) if b is buffer]
+def _has_rows(buffer: Buffer, loop: For) -> bool:
+    """Whether each iteration of ``loop`` touches other indices of ``buffer`` along some axis."""
+    var, places = loop.var, [indices for b, indices in touches(loop.body) if b is buffer]
     for axis in range(buffer.ndim):
         first = as_sum(places[0][axis])
         if dict(first.terms) == {var: 1} and all(_same(as_sum(p[axis]), first) for p in places):
@@ -97,19 +93,3 @@ def _has_rows(buffer: Buffer, var: Var, inside: list[Stmt]) -> bool:
 def _same(one: Sum, other: Sum) -> bool:
     apart = one.plus(other, -1)
     return not apart.terms and not apart.constant
-
-
-def _writes(stmt: Stmt) -> Iterator[tuple[Buffer, tuple[Expr, ...]]]:
-    match stmt:
-        case Store(buffer=buffer, indices=indices):
-            yield buffer, indices
-        case Accumulate(buffers=buffers, indices=indices):
-            for buffer in buffers:
-                yield buffer, indices
-
-
-def _touches(stmt: Stmt) -> Iterator[tuple[Buffer, tuple[Expr, ...]]]:
-    yield from _writes(stmt)
-    for expr in expressions_of(stmt):
-        for node in loads_of(expr):
-            yield node.source, node.indices
