@@ -36,7 +36,7 @@ from .shared_arrays import (
     other_names,
     shared_arrays,
     staying,
-)  # fmt: skip
+)
 from .shared_lists import SharedLists, contents, holds_lists
 from .spec import Spec
 from .values import spec_of, tensor_of, zeros

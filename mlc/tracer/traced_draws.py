@@ -87,9 +87,7 @@ def _chosen(
         raise UnsupportedError("choice of Python's random picks from lists and arrays of numbers")
     count = _length(a) if np.ndim(a) else a
     if is_python or p is None and replace and size is None and not all_known([count]):
-        name = "randrange" if is_python else _INTEGERS[hasattr(source, "integers")]
-        note_error(np.less(count, 1), _NOTHING[is_python])
-        index = _below(draws, source, name, (np.maximum(count, 1),), {})
+        index = _place(draws, source, count)
         found = a[index] if np.ndim(a) else index
         return weakened(found) if is_list and is_python else found
     if all_known([p, count, size, replace]):
@@ -102,7 +100,8 @@ def _chosen(
     else:
         settled((count, size, replace), {}, "choice")
         raise UnsupportedError(
-            "choice without replacement by probabilities that data decide cannot be traced"
+            "choice of as many items as the data say, or by probabilities that they decide, cannot "
+            "be traced with this size and replace; draw one item at a time, choice(items)"
         )
     return np.copy(a[index]) if np.ndim(a) > 1 else a[index] if np.shape(a) else index
 
@@ -117,8 +116,15 @@ def _of_range(draws: Draws, source: Any, a: Any, *rest: Any, **options: Any) -> 
     count, item = a.items_by_number()
     if type(source).__name__ != "Random":
         return item(_chosen(draws, source, count, *rest, **options))
-    note_error(np.less(count, 1), _NOTHING[True])
-    return weakened(item(_below(draws, source, "randrange", (np.maximum(count, 1),), {})))
+    return weakened(item(_place(draws, source, count)))
+
+
+def _place(draws: Draws, source: Any, count: Any) -> Any:
+    """The place of one of ``count`` items, which may be for the data to say."""
+    is_python = type(source).__name__ == "Random"
+    note_error(np.less(count, 1), _NOTHING[is_python])
+    name = "randrange" if is_python else _INTEGERS[hasattr(source, "integers")]
+    return _below(draws, source, name, (np.maximum(count, 1),), {})
 
 
 def _length(a: Any) -> Any:

@@ -104,6 +104,13 @@ def test_of_nothing(make: Callable[..., Any]) -> None:
         mlc.jit(lambda x, g: g.choice(range(int(x[3]))))(X, make(0))
 
 
+@pytest.mark.parametrize("options", [{"size": 2}, {"replace": False, "size": 2}, {"p": [0.5, 0.5]}])
+def test_what_native_code_does_not_draw(options: dict[str, Any]) -> None:
+    draw = lambda x: np.random.choice(range(int(x[0])), **options)
+    with pytest.raises(mlc.UnsupportedError, match="draw one item at a time"):
+        mlc.jit(draw)(X)
+
+
 def test_limits_beyond_32_bits_are_refused() -> None:
     with pytest.raises(mlc.UnsupportedError, match="below 2\\*\\*32 - 1 alone"):
         mlc.jit(lambda x, g: g.integers(int(x[0]) << 40))(X, np.random.default_rng(0))
