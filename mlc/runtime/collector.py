@@ -15,6 +15,7 @@ from contextlib import contextmanager
 
 _lock = threading.Lock()
 _inside = 0  # how many threads are in the block
+_is_frozen = False  # whether somebody was found to have frozen objects
 
 
 @contextmanager
@@ -40,11 +41,14 @@ def _hold_back() -> bool:
 
 
 def _let_go() -> None:
-    global _inside
+    global _inside, _is_frozen
     with _lock:
         _inside -= 1
         if not _inside:
-            if not gc.get_freeze_count():  # what somebody has frozen stays so
+            # What somebody has frozen stays so. Who has done it once is not asked again: the answer
+            # is found by going through all that is frozen, which may be millions of objects.
+            _is_frozen = _is_frozen or gc.get_freeze_count() > 0
+            if not _is_frozen:
                 gc.freeze()
                 gc.unfreeze()  # to the oldest generation
             gc.enable()

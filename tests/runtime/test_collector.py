@@ -78,6 +78,25 @@ def test_garbage_of_the_block_is_found_later() -> None:
     assert Kept.gone == 2000
 
 
+def test_what_is_frozen_stays_so_and_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: list[int] = []
+    count = gc.get_freeze_count
+
+    def counting() -> int:
+        counted.append(count())
+        return counted[-1]
+
+    monkeypatch.setattr(collector, "_is_frozen", False)
+    monkeypatch.setattr(gc, "get_freeze_count", counting)
+    gc.freeze()
+    frozen = count()
+    for _ in range(3):
+        with collector_held_back():
+            pass
+    assert len(counted) == 1 and 0 < counted[0] <= frozen
+    assert count() > 0.9 * frozen  # some go since nobody has them any more
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 def test_a_child_forked_meanwhile_collects() -> None:
     leave, entered = threading.Event(), threading.Event()
