@@ -13,6 +13,7 @@ from .errors import (
     ArgumentError,
     HostStateError,
     OutsideArrayError,
+    TracedPrintError,
     TracedRaiseError,
     TracerBoolError,
     UnsupportedError,
@@ -28,6 +29,7 @@ from .tracer.function import trace_function
 from .tracer.grown import RoomWanted, with_room
 from .tracer.open_results import ANY_SIZES, any_sizes, check_any_sizes
 from .tracer.plain_code import are_arrays, is_plain
+from .tracer.printing import PRINTING, printing
 from .tracer.sizes import CountFailedError
 from .tracer.trace import FAILING, PLAIN, noting_errors
 from .tracer.traced import Traced
@@ -67,7 +69,7 @@ def trace_of_call(
     try:
         try:
             begin_trace()
-            with with_room(jitted._level):
+            with with_room(jitted._level), printing(_prints(jitted)):
                 traced = trace_function(
                     function, parameters, args, kwargs, keys, captures, schedule is not None,
                     rooms, None if schedule is not None else listing,
@@ -83,6 +85,9 @@ def trace_of_call(
     except TracedRaiseError:
         with noting_errors():
             return again(None if rooms is None else rooms.sizes)
+    except TracedPrintError:
+        with printing(True):
+            return again(None if rooms is None else rooms.sizes)
     except (Exception, *WANTED) as error:
         if of_arrays and _is_of_numpy(error) and _rests_on_methods(jitted._function):
             token = _METHODS_MATTER.set(True)
@@ -96,6 +101,14 @@ def trace_of_call(
                 return again(None if rooms is None else rooms.sizes)
         return traced_again(error, None if rooms is None else rooms.sizes, again)
     return traced, captures
+
+
+def _prints(jitted: Any) -> bool | None:
+    """Whether the code of a jitted function prints: not that of cards, nor what has a schedule;
+    None where no function has asked yet."""
+    if jitted._target != "cpu" or getattr(jitted._function, "__mlc_schedule__", None) is not None:
+        return False
+    return PRINTING.get() or None
 
 
 def _is_of_numpy(error: BaseException) -> bool:

@@ -204,6 +204,10 @@ class TracedRaiseError(BaseException):
     again, with a flag in the place of such errors. No Exception, as :class:`HostStateError`."""
 
 
+class TracedPrintError(BaseException):
+    """A function prints: it is to be traced again, with what has compiled code print."""
+
+
 class EndlessRecursionError(MlcError, RecursionError):
     """A function that calls itself, and that nothing ends which is known while tracing.
 

@@ -53,6 +53,7 @@ from .tracer.deciding import ValuesWanted, check_limits
 from .tracer.grown import ListsFullError
 from .tracer.open_results import ANY_SIZES
 from .tracer.parameters import Parameters
+from .tracer.printing import print_with
 from .tracer.refills import check_apart, refilled
 from .tracer.result_order import in_memory_order
 from .tracer.signature import Key, call_text, why_new
@@ -183,8 +184,13 @@ class _Jitted:
                 put_forward(self, signature, entry)
         except Exception as problem:
             if entry.traced.sizes is None and not isinstance(problem, ListsFullError):
+                print_with(problem)
                 raise
-            result = run_again(self, problem, entry, signature, args, kwargs, place)
+            try:
+                result = run_again(self, problem, entry, signature, args, kwargs, place)
+            except Exception as last:
+                print_with(last)
+                raise
         if out is not None:
             return out
         result = result if make is None else foreign.converted(result, make)
@@ -280,7 +286,7 @@ class _Jitted:
         keys, names, debug = signature
         schedule = getattr(self._function, "__mlc_schedule__", None)
         refuse_on_a_card(self, traced)
-        is_direct = not (debug or traced.draws or traced.refills)
+        is_direct = not (debug or traced.draws or traced.refills or traced.printed)
         is_native, call = self._target == "cpu" and is_direct, None
         if is_native:
             traced = in_memory_order(copies_computed(traced)) if schedule is None else traced

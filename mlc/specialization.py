@@ -122,6 +122,15 @@ class Specialization:
     def run(self, arrays: list[Array], out: Any, sources: Sources = None) -> Any:
         """The results for arrays of this signature. ``sources`` tells what the caller passed for
         each of them, with its name: needed where the function writes to arguments."""
+        if self.traced.printed is None:
+            return self._run_drawing(arrays, out, sources)
+        from .tracer.printing import heard
+
+        waits = self.traced.sizes is not None or self.traced.failure is not None
+        with heard(self.traced.printed, waits):
+            return self._run_drawing(arrays, out, sources)
+
+    def _run_drawing(self, arrays: list[Array], out: Any, sources: Sources) -> Any:
         draws = self.traced.draws
         if draws is None:
             return self._run(arrays, out, sources)

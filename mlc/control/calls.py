@@ -53,6 +53,7 @@ from .making_tables import of_plain
 from .mathematics import INSTEAD as MATHEMATICS
 from .mathematics import of_series
 from .perhaps import Perhaps, asks_for_none, value_in
+from .printing import INSTEAD as PRINTING
 from .ranges import range_, reversed_
 from .recursion import note_call
 from .testing_calls import MODULE as ASSERTIONS
@@ -355,7 +356,8 @@ _INSTEAD: dict[Any, Any] = {
     np.errstate: _without_errors(np.errstate), np.seterr: _without_errors(np.seterr),
     np.lib.stride_tricks.as_strided: as_strided,
     np.apply_along_axis: along_axis, taking_lists(np.apply_along_axis): along_axis,
-    **COMPLEX, **HEAPS, **FOLDING, **KINDS, **LIST_FOLDS, **MATHEMATICS, **TABLES,
+    **COMPLEX, **HEAPS, **FOLDING, **KINDS, **LIST_FOLDS, **MATHEMATICS, **PRINTING,
+    **TABLES,
     **WHOLE_NUMBERS,
 }  # fmt: skip
 for _function in (int, float, abs, len, min, max, sum, round, range, divmod, pow, sorted):

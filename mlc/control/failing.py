@@ -24,6 +24,7 @@ from ..errors import TracedRaiseError, UnsupportedError
 from ..ops.moving import is_inside_loop
 from ..ops.op import CURRENT
 from ..tracer.trace import FAILING
+from ..tracer.ways import visible
 from .carry import UNDEFINED, NotNative, current
 from .nodes import walk
 from .reads import PART
@@ -116,6 +117,7 @@ def failed(make: Callable[[], Any], cause: Callable[[], Any] | None = None) -> A
     error = make()
     if isinstance(error, type) and issubclass(error, BaseException):
         error = error()
+    _show(error)
     code = make.__code__
     if cause is not None:
         error.__cause__ = cause()
@@ -134,7 +136,14 @@ def note(key: tuple[Any, ...], error: BaseException, test: Any = True) -> None:
     failure: Any = trace.failure
     if failure is None:
         needs_flag()
+    _show(error)
+    key = tuple(visible(part) if isinstance(part, str) else part for part in key)
     number, _ = trace.errors.setdefault(key, (len(trace.errors) + 1, error))
     is_first = failure == 0
     comes = is_first if test is True else np.logical_and(is_first, test)
     failure[...] = np.where(comes, np.int32(number), failure)
+
+
+def _show(error: BaseException) -> None:
+    """Take out of the texts of ``error`` what tells traced values in them apart."""
+    error.args = tuple(visible(arg) if isinstance(arg, str) else arg for arg in error.args)

@@ -160,6 +160,7 @@ def cells_within(roots: Sequence[Any]) -> Iterator[tuple[Label, Cell]]:
     seen: set[int] = set()
     queue: deque[tuple[Label, Any]] = deque(((n,), root) for n, root in enumerate(roots))
     queue.append((("failure",), current().failure))
+    queue.append((("prints",), getattr(current().prints, "count", None)))
     while queue:
         label, value = queue.popleft()
         if isinstance(value, Tracer):

@@ -20,23 +20,43 @@ _PLACE = re.compile(
 
 def formatted(text: str, values: Any) -> str:
     """``text % values``: traced ones are shown as ``str()`` shows them, but for those that numbers
-    among the arguments decide, which must be known then."""
+    among the arguments decide, which must be known then; where compiled code prints, it shows them
+    in the way that the text says."""
     many = list(values.values() if isinstance(values, dict) else _listed(values))
     shown = [value for value in many if isinstance(value, Tracer) and is_traced(value)]
-    if not shown or any(map(_is_of_numbers, shown)):
+    prints = bool(shown) and shown[0]._trace.prints is not None
+    if not shown or not prints and any(map(_is_of_numbers, shown)):
         return text % values
-    count = 0
+    count, ways = 0, dict[Any, str]()
 
     def place(match: re.Match[str]) -> str:
         nonlocal count
         if match["kind"] == "%":
             return match[0]
         if match["key"]:
-            return f"%{match['key']}s" if is_traced(values[match["key"][1:-1]]) else match[0]
+            key = match["key"][1:-1]
+            if not is_traced(values[key]):
+                return match[0]
+            ways[key] = match[0].replace(match["key"], "", 1)
+            return f"%{match['key']}s"
         count += (match["wide"] == "*") + (match["short"] == "*") + 1
-        return "%s" if count <= len(many) and is_traced(many[count - 1]) else match[0]
+        if count > len(many) or not is_traced(many[count - 1]):
+            return match[0]
+        ways[count - 1] = match[0]
+        return "%s"
 
-    return _PLACE.sub(place, text) % values
+    found = _PLACE.sub(place, text)
+    if prints and isinstance(values, dict):
+        return found % {key: _in_way(value, ways.get(key)) for key, value in values.items()}
+    if prints:
+        return found % tuple(_in_way(value, ways.get(n)) for n, value in enumerate(many))
+    return found % values
+
+
+def _in_way(value: Any, way: str | None) -> Any:
+    """What shows ``value``, a traced one, in the way of ``way``, a part of a text for ``%``."""
+    is_known = way is None or "*" in way or not isinstance(value, Tracer)
+    return value if is_known else value._text(way)
 
 
 def _is_of_numbers(value: Tracer) -> bool:

@@ -123,8 +123,9 @@ class Families:
             shown = resized(call.keys, call.places, {dim.name: _Name(dim.name)})
             known = self._known.setdefault((shown, context), _Known())
             why = known.reason
-            if call.traced.draws is not None or call.traced.refills:
+            if call.traced.draws is not None or call.traced.refills or call.traced.printed:
                 why = "draws random numbers" if call.traced.draws else "changes lists"
+                why = "prints" if call.traced.printed else why
                 return None, f"; what {why} is compiled for each size"
             for family, row in known.families:
                 try:

@@ -17,6 +17,7 @@ import numpy as np
 
 from ..errors import UnsupportedError
 from .call_names import GUFUNC
+from .printing import is_print, print_address, tell
 
 _MODULES = {"linalg": "numpy.linalg._umath_linalg", "fft": "numpy.fft._pocketfft_umath"}
 PARTS = {"f": ("float32", 1), "d": ("float64", 1), "F": ("float32", 2), "D": ("float64", 2)}
@@ -61,6 +62,8 @@ def _loop(name: str) -> tuple[Any, str, int, int]:
 
 def loop_address(name: str) -> int:
     """Where the C loop is; 0 if it wants data of its own, which is passed to Fourier's alone."""
+    if is_print(name):
+        return print_address(name)
     _, _, address, data = _loop(name)
     return 0 if data and not name.startswith(f"{GUFUNC}fft__") else address
 
@@ -76,6 +79,10 @@ def direction_of(name: str) -> bool | None:
 
 def run_gufunc(name: str, arrays: list[Any]) -> None:
     """The call by way of Python: the last of ``arrays`` are written."""
+    if is_print(name):
+        whole = [np.ascontiguousarray(array) for array in arrays]
+        tell(name, [array.ctypes.data for array in whole])
+        return
     made, types, _, _ = _loop(name)
     kinds = types.replace("->", "")
     arrays = [_complex(a) if k in "FD" else a for a, k in zip(arrays, kinds, strict=True)]

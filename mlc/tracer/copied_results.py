@@ -28,7 +28,7 @@ def copies_computed(traced: Traced) -> Traced:
     ``traced`` itself where a result is an argument handed through, a Python value, or a constant of
     several numbers, where the function writes to arguments, or the data decide sizes or errors.
     """
-    is_called_plainly = not (traced.sizes or traced.draws or traced.refills)
+    is_called_plainly = not (traced.sizes or traced.draws or traced.refills or traced.printed)
     is_plain = is_called_plainly and not (traced.writes or traced.failure)
     if not is_plain or all(result.kind == "output" for result in traced.results):
         return traced

@@ -16,6 +16,7 @@ from .deciding import identifier
 from .drawing import Draws
 from .grown import Grown
 from .parameters import Parameters
+from .printing import PRINTING, Prints
 from .refills import Refills
 from .shared_lists import check_kept
 from .signature import Key, is_complex_key, is_scalar_key, placeholder
@@ -84,7 +85,9 @@ def trace_function(
     try:
         with tracing(trace), standing_in(captures.spaces):
             if FAILING.get():
-                trace.failure = _no_failure(trace)
+                trace.failure = _none_yet(trace, "int32")
+            if PRINTING.get():
+                trace.prints = Prints(_none_yet(trace, "int64"))
             values = [traced(name, key, value) for (name, value), key in zip(named, keys)]
             for place, made in zip((*range(len(args)), *kwargs), values):
                 refills.note(place, made)
@@ -141,7 +144,8 @@ def _trace(name: str, captures: Captures, naming: bool) -> FunctionTrace:
     return NamingTrace(name, captures)
 
 
-def _no_failure(trace: FunctionTrace) -> Tracer:
+def _none_yet(trace: FunctionTrace, dtype: str) -> Tracer:
+    """An array for a number that native code counts with, or notes an error by."""
     from ..ops.create import filled
 
-    return Tracer(filled.tensors(trace, (0,), {"shape": (1,), "dtype": "int32"}), trace)
+    return Tracer(filled.tensors(trace, (0,), {"shape": (1,), "dtype": dtype}), trace)

@@ -26,6 +26,7 @@ from ..records import dataclass
 from . import tree
 from .storage import next_cell
 from .tracer import Tracer
+from .ways import Showing, in_way
 
 _ROOMS = 1 << 12, 1 << 17, 1 << 21, 1 << 26  # rows, at each level
 LEVEL: ContextVar[int] = ContextVar("level of room in lists", default=0)
@@ -186,7 +187,7 @@ class Kind:
     pool: Any = None  # where they are rows of it
 
 
-class Grown(list[Any]):
+class Grown(Showing, list[Any]):
     """A list that can be held in arrays; ``is_native`` says that it is. One that is ``rigid`` never
     will be."""
 
@@ -209,6 +210,13 @@ class Grown(list[Any]):
     def items(self) -> list[Any]:
         """What the list holds, while that is no arrays."""
         return list.__getitem__(self, slice(None))
+
+    def _text(self, how: str) -> str:
+        """What shows the list."""
+        if not self.is_native:
+            return in_way(deque(self.items()) if self.is_deque else self.items(), how)
+        tail: Tracer = self.tail
+        return tail._trace.show("traced list", tail._tensor, self, how)
 
     def become(self, items: Sequence[Any]) -> None:
         """Hold ``items`` as lists do."""
@@ -341,7 +349,7 @@ def as_python(value: Any) -> Any:
     return value
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class ListResult:
     """A list among the results: the numbers of outputs."""
 
@@ -379,7 +387,7 @@ class ListResult:
         return found
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class RowsResult:
     """A list of lists among the results: the list of the numbers of rows, or the number of one,
     the outputs that hold where rows begin and end, and the items of all of them. ``place`` is the

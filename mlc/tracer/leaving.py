@@ -22,6 +22,7 @@ import numpy as np
 from ..errors import UnsupportedError
 from . import tree
 from .deciding import deciding_arguments
+from .ways import visible
 
 _RUNS_LATER = (Iterator, AsyncIterator, Coroutine)
 _HOLDING = (list, tuple, set, frozenset, dict, KeysView, ValuesView, ItemsView)
@@ -81,9 +82,9 @@ def refuse_text(text: str | bytes, trace: Any) -> None:
     if found is not None:
         trace.wanted |= deciding_arguments(found[1], trace)
         raise UnsupportedError(
-            f"{trace.name} returns or keeps a text made of {found[0]}, whose elements are not "
-            f"known while the text is made; return the value, and make the text of what the call "
-            f"gives"
+            f"{trace.name} returns or keeps a text made of {visible(found[0])}, whose elements are "
+            f"not known while the text is made; return the value, and make the text of what the "
+            f"call gives"
         )
 
 

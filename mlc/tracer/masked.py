@@ -24,6 +24,7 @@ from .asking import is_ours
 from .concrete import all_known, known
 from .noting import note_error
 from .storage import REGION, next_cell
+from .ways import Showing
 
 if TYPE_CHECKING:
     from .tracer import Tracer
@@ -52,7 +53,7 @@ class ElementsWanted(BaseException):
         self.selection = selection
 
 
-class Masked(NDArrayOperatorsMixin):
+class Masked(Showing, NDArrayOperatorsMixin):
     """The elements of ``values`` where ``mask``, over its axes from ``at`` on, holds."""
 
     __array_priority__ = 2000.0
@@ -75,8 +76,7 @@ class Masked(NDArrayOperatorsMixin):
                 self._refuse()
             shape, depth = self._values.shape, self._mask.ndim
             if places is None and shape == self._mask.shape and _is_moved(self._values):
-                self._made = _chosen_now(self._values, self._mask)
-                self._made_at = next_cell()
+                self._made, self._made_at = _chosen_now(self._values, self._mask), next_cell()
                 return self._made
             places = np.flatnonzero(self._mask) if places is None else places
             if shape == self._mask.shape and not is_inside_loop():
@@ -113,9 +113,9 @@ class Masked(NDArrayOperatorsMixin):
         """The axes of the mask count as one."""
         return self._values.ndim - self._mask.ndim + 1
 
-    def __repr__(self) -> str:
+    def _text(self, how: str) -> str:
         text = f"traced {self.dtype.name} elements of a mask of shape {self._mask.shape}"
-        return str(self._mask._trace.show(text, self._mask._tensor))
+        return str(self._mask._trace.show(text, self._mask._tensor, self, how))
 
     def __mlc_lift__(self, trace: Any) -> Any:
         return self.solid().__mlc_lift__(trace)

@@ -62,9 +62,10 @@ def first_rows(whole: np.ndarray[Any, Any], sizes: tuple[int, ...]) -> np.ndarra
 
 def check_any_sizes(traced: Traced) -> None:
     """UnsupportedError where a trace for any number of elements is not to be used: random numbers
-    are drawn, or there would have to be room for much more than arguments have."""
-    if traced.draws is not None or traced.refills:
-        raise UnsupportedError("code for sizes that data choose draws no random numbers")
+    are drawn or values printed, or there would have to be room for much more than arguments
+    have."""
+    if traced.draws is not None or traced.refills or traced.printed:
+        raise UnsupportedError("code for sizes that data choose draws and prints nothing")
     most = max(ROOM * sum(_most(t.shape) for t in traced.inputs), SMALL)
     for tensor in topological(traced.outputs):
         if is_open(tensor.shape) and _most(tensor.shape) > most:

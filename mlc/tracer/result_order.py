@@ -55,6 +55,7 @@ def in_memory_order(traced: Traced) -> Traced:
     ``traced`` itself where an output is written to an argument, or read in other ways.
     """
     is_plain = not (traced.sizes or traced.draws or traced.refills or traced.writes)
+    is_plain = is_plain and traced.printed is None
     if not any(traced.orders) or not is_plain or traced.failure is not None:
         return traced
     if any(result.kind not in _WHOLE for result in traced.results):

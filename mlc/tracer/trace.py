@@ -55,6 +55,7 @@ class FunctionTrace:
         "limits",
         "name",
         "numbered",
+        "prints",
         "rooms",
         "rounds",
         "shown",
@@ -78,6 +79,7 @@ class FunctionTrace:
         self.errors: dict[Any, tuple[int, BaseException]] = {}
         self.rooms: Any = None  # a `mlc.tracer.sizes.Rooms` where sizes may be decided by data
         self.draws: Any = None  # a `mlc.tracer.drawing.Draws`
+        self.prints: Any = None  # a `mlc.tracer.printing.Prints` where compiled code prints
         self.attempts = 0  # runs of bodies of native loops and branches
         self.rounds = 0  # iterations of loops that were Python's
         self.hurried = 0  # loops whose rest became native after many of them
@@ -111,8 +113,11 @@ class FunctionTrace:
 
         return Tracer(tensor, self)
 
-    def show(self, text: str, tensor: Tensor) -> str:
-        """``text``, which stands for the traced value ``tensor`` where that is printed."""
+    def show(self, text: str, tensor: Tensor, value: Any, how: str) -> str:
+        """``text``, which stands for the traced ``value`` of ``tensor`` where that is shown in the
+        way of ``how``; another one where compiled code prints it."""
+        if self.prints is not None:
+            text = self.prints.mark(text, value, how)
         self.shown[text] = tensor
         return text
 

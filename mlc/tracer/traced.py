@@ -15,11 +15,13 @@ from ..te.extent import Extent, is_open
 from ..te.tensor import Call, Compute, Constant, Placeholder, Tensor
 from . import tree
 from .concrete import known
-from .grown import Grown, ListResult, RowsResult, Tabled, TableResult, is_arrays
+from .grown import is_arrays
+from .held_lists import HeldLists
 from .leaving import refuse_leak, refuse_text
 from .masked import solid
 from .new_objects import opened
 from .open_results import first_rows
+from .printing import Printed
 from .refills import Kept
 from .result_order import Axes, axes_of, copied_in
 from .rows import Row
@@ -111,6 +113,7 @@ class Traced:
     structure: Any
     writes: tuple[tuple[int, int], ...] = ()
     failure: Failure | None = None
+    printed: Printed | None = None  # what compiled code prints
     sizes: Sizes | None = None
     draws: Drawn | None = None
     refills: tuple[tuple[Any, ...], ...] = ()  # see `mlc.tracer.refills`
@@ -220,6 +223,10 @@ def traced_results(
     if trace.errors:
         place = outputs.place(trace.failure._tensor)
         failure = Failure(place, tuple(error for _, error in trace.errors.values()))
+    printed = None
+    if trace.prints is not None and trace.prints.sites:
+        place = outputs.place(trace.prints.count._tensor)
+        printed = Printed(place, tuple(trace.prints.sites))
     counted = None
     if trace.rooms is not None and trace.rooms.counts:
         places = tuple(outputs.apart(count) for count in trace.rooms.counts)
@@ -232,6 +239,7 @@ def traced_results(
         structure,
         writes,
         failure,
+        printed,
         counted,
         drawn,
         limits=tuple(outputs.limits()),
@@ -255,7 +263,7 @@ def _flattened(returned: Any, trace: FunctionTrace) -> tuple[list[Any], Any]:
     return leaves, structure
 
 
-class _Outputs:
+class _Outputs(HeldLists):
     """The tensors that a graph computes for its caller, each numbered where it is first asked
     for."""
 
@@ -342,40 +350,6 @@ class _Outputs:
             else r
             for r in results
         )
-
-    def held(self, held: Any) -> ListResult | RowsResult | TableResult:
-        """A list, dict or set that is held in arrays."""
-        if not isinstance(held, Tabled):
-            return self.listed(held)
-        values = None if held.value_list is None else self.listed(held.value_list)
-        return TableResult(self.list_of(held.key_list), values, held.plain(held.options()))
-
-    def listed(self, held: Any) -> ListResult | RowsResult:
-        """A list, whose items may be rows."""
-        pool = held.pool or (held.kind and held.kind.pool)
-        return self.list_of(held) if pool is None else self.rows_of(held, pool)
-
-    def rows_of(self, held: Any, pool: Any, kept: tuple[Any, ...] = ()) -> RowsResult:
-        """A list of rows, or one row."""
-        ends = self.current(pool.first), self.current(pool.end)
-        store = self.list_of(pool.store)
-        if held.pool is None:
-            return RowsResult(self.list_of(held), *ends, store, None, kept)
-        if held.place is not None:
-            return RowsResult(None, *ends, store, held.place)
-        return RowsResult(self.current(held.number), *ends, store)
-
-    def list_of(self, held: Grown) -> ListResult:
-        """A list that is held in arrays."""
-        kind = held.kind
-        leaves = () if kind is None else kind.leaves
-        columns = tuple(
-            (self.current(column), None if tag is None else self.current(tag), leaf)
-            for column, tag, leaf in zip(held.columns, held.tags, leaves)
-        )
-        structure = None if kind is None else kind.structure
-        ends = self.current(held.head), self.current(held.tail)
-        return ListResult(*ends, columns, structure, held.is_deque)
 
     def current(self, value: Tracer) -> int:
         """The number of the output that is what ``value`` holds now."""

@@ -41,6 +41,7 @@ from .shapeless import has_shapeless_array, imag_of, real_of
 from .storage import READ_ONLY, Cell, Window, blank
 from .trace import FunctionTrace
 from .ufuncs import call_ufunc
+from .ways import Showing, in_way
 from .writing import assign, bools_as_axes, key_of_arrays, one_element
 
 _SLOTS = frozenset({"_cell", "_seen", "_trace", "_view"})
@@ -50,7 +51,7 @@ _OF_NUMBERS = frozenset({"is_integer", "bit_count", "bit_length"})
 _OPEN = "mlc.tracer.open_lengths"
 
 
-class Tracer:
+class Tracer(Showing):
     """A traced array: ``shape`` and ``dtype`` are known, elements are not."""
 
     __slots__ = ("__weakref__", "_cell", "_seen", "_trace", "_view")
@@ -234,14 +235,12 @@ class Tracer:
         """`mlc.numpy`: code for the array API standard finds its functions there."""
         return import_module("mlc.numpy")
 
-    def __repr__(self) -> str:
+    def _text(self, how: str) -> str:
+        """What shows the value in the way of ``how``: see `mlc.tracer.printing`."""
         if self._cell.array is not None:
-            return repr(known(self))
+            return in_way(known(self), how)
         text = f"traced {self._tensor.dtype.name}{list(self.shape)} {_origin(self._tensor)}"
-        return self._trace.show(text, self._tensor)
-
-    def __format__(self, spec: str) -> str:
-        return repr(self) if self._cell.array is None else format(known(self), spec)
+        return self._trace.show(text, self._tensor, self, how)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         return call_ufunc(ufunc, method, inputs, kwargs)

@@ -228,18 +228,6 @@ def test_arrays_that_shrink() -> None:
     assert "use one mask" in message
 
 
-def test_prints_while_tracing(capsys: pytest.CaptureFixture[str]) -> None:
-    def show(x: Any) -> Any:
-        print(f"{x[0]:.3f} {x * 1j:>3} {np.zeros(2)[0]:.2f}")  # noqa: T201
-        return x
-
-    f = mlc.jit(show)
-    f(X), f(X)
-    out = capsys.readouterr().out
-    assert out.count("\n") == 1
-    assert out.startswith("traced float64[] (from ") and out.endswith("0.00\n")
-
-
 def test_brackets_that_join() -> None:
     def joined(x: Any, y: Any) -> Any:
         return (

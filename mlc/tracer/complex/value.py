@@ -34,6 +34,7 @@ from ..strides import strides_of
 from ..trace import as_array
 from ..tracer import Tracer
 from ..ufuncs import call_ufunc
+from ..ways import Showing, in_way
 from ..writing import check_element, one_element
 from .halves import half
 
@@ -43,7 +44,7 @@ COMPLEX: DTypes = {np.dtype(f"f{n}"): np.dtype(f"c{2 * n}") for n in (4, 8)}
 REAL: DTypes = {pair: real for real, pair in COMPLEX.items()}
 
 
-class Complex:
+class Complex(Showing):
     """A traced complex array; see `mlc.tracer.tracer.Tracer`, which it answers like."""
 
     __slots__ = ("__weakref__", "_pair", "_parts")
@@ -146,18 +147,17 @@ class Complex:
         """`mlc.numpy`: code for the array API standard finds its functions there."""
         return import_module("mlc.numpy")
 
-    def __repr__(self) -> str:
+    def _text(self, how: str) -> str:
         found = known(self)
         if found is not self:
-            return repr(found)
+            return in_way(found, how)
         real = self._parts[0]
         if isinstance(real, Masked):
-            return real._mask._trace.show(
-                f"traced {self.dtype.name} elements of a mask", real._mask._tensor
-            )
+            mask, text = real._mask, f"traced {self.dtype.name} elements of a mask"
+            return mask._trace.show(text, mask._tensor, self, how)
         origin = f"(argument {self._pair._tensor.name})" if self._pair is not None else ""
         text = f"traced {self.dtype.name}{list(self.shape)} {origin}".rstrip()
-        return real._trace.show(text, real._tensor)
+        return real._trace.show(text, real._tensor, self, how)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         return call_ufunc(ufunc, method, inputs, kwargs)
@@ -166,10 +166,6 @@ class Complex:
         self, function: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         return call_function(function, args, kwargs)
-
-    def __format__(self, spec: str) -> str:
-        found = known(self)
-        return repr(self) if found is self else format(found, spec)
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
         found = known(self)
