@@ -9,6 +9,9 @@ ARGS ?=
 # Processes that share the tests out; more than a few get in the way of the kernels' own threads.
 JOBS ?= $(shell $(PY) -c 'import os; print(min(os.cpu_count() or 1, 8))')
 
+# Packages are installed uncompiled (see below): each process would compile what it imports anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help demo test lint format types check bench peers programs clean
 
 help:

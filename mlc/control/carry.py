@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from ..errors import HostStateError
-from ..ops.moving import inside_loop
+from ..ops.moving import inside_loop, is_inside_loop
 from ..records import replace
 from ..tracer import tree
 from ..tracer.chosen import coded
@@ -55,7 +55,7 @@ def carry(state: State, bodies: Sequence[Callable[[], None]]) -> Carried:
         _weigh(state)
     # What a branch leaves the data may choose while tracing, for which lists stay what they are.
     may_choose = state.is_branch and REPEATS.get() == 1 and current().has_room
-    outside = REGION.get()
+    outside, can_ask_no_more = REGION.get(), state.is_branch and _can_ask_no_more()
     while True:
         try:
             with reading(None):
@@ -68,6 +68,18 @@ def carry(state: State, bodies: Sequence[Callable[[], None]]) -> Carried:
             if wanted.number in state.begun:
                 raise
             state.begun[wanted.number] = no_rows()
+        except NotNative:
+            if can_ask_no_more:  # as rows, lists in lists take part in native branches
+                for box in state.boxes:
+                    if isinstance(box, list) and not is_arrays(box):
+                        rows_wanted(box)
+            raise
+
+
+def _can_ask_no_more() -> bool:
+    """Whether the data have chosen so often that they cannot be asked about a branch."""
+    rooms = current().rooms
+    return rooms is not None and rooms.is_full and not is_inside_loop()
 
 
 def _weigh(state: State) -> None:
