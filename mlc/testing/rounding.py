@@ -216,6 +216,17 @@ class Shaker:
         made = np.asarray(result + noise * largest, result.dtype)
         return made if isinstance(result, np.ndarray) else made[()]
 
+    def padded(self, made: Any, array: Any, pad_width: Any, **options: Any) -> Any:
+        """``made``, what NumPy pads whole numbers with rounded where these are so large that the
+        float64 in which it computes that rounds them."""
+        eps = np.finfo(float).eps
+        largest = max(abs(int(array.min())), abs(int(array.max()))) if array.size else 0
+        if array.dtype.kind not in "iu" or largest * array.size * eps <= 1:
+            return made
+        is_edge = np.pad(np.zeros(array.shape, bool), pad_width, constant_values=True)
+        noise = self.source.uniform(-UNITS, UNITS, made.shape) * eps * largest
+        return made + np.where(is_edge, noise, 0).astype(made.dtype)
+
     def signed_nans(self, value: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         """``value`` with each NaN of any sign: IEEE 754 (6.3) leaves it open."""
         if value.dtype.kind != "f" or not (missing := np.isnan(value)).any():
@@ -343,7 +354,8 @@ class Shaker:
             result = self.of_parts(result, least=1.0)
         texts = {v for v in (*args, *kwargs.values()) if isinstance(v, str)}
         if name == "pad" and texts & COMPUTED_EDGES:
-            return self.value(function(*map(self.value, args), **kwargs))
+            made = self.value(function(*map(self.value, args), **kwargs))
+            return self.padded(made, np.asarray(args[0]), *args[1:2], **kwargs)
         if name in EXTREMES and "out" not in kwargs:
             return zeros_signed(owner, args, result, self.source)
         if name in EXACT and not (name in MAGNITUDES and np.iscomplexobj(args[0])):

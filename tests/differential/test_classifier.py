@@ -220,6 +220,24 @@ def test_edges_that_are_padded_with_means_round(error: float, kind: str) -> None
     assert compare(lambda *_: made.copy(), function, near, (x,)).kind == kind
 
 
+@pytest.mark.parametrize(
+    ("largest", "error", "kind"),
+    [(2**58, 128, "same"), (2**40, 1, "different")],
+)
+def test_edges_of_whole_numbers_round_where_these_are_large(
+    largest: int, error: int, kind: str
+) -> None:
+    function = defined("def program(x):\n    return np.pad(x, 1, 'mean')\n")
+    x = np.array([largest, largest + 12345, 3], np.int64)
+    made = function(x)
+    made[0] += error
+    near = lambda s: shaken(function, s)
+    assert compare(lambda *_: made.copy(), function, near, (x,)).kind == kind
+    made = function(x)
+    made[1] += error
+    assert compare(lambda *_: made.copy(), function, near, (x,)).kind == "different"
+
+
 def test_a_complex_number_is_as_steady_as_both_of_its_parts() -> None:
     """Where rounding decides, NaN stands for both parts, though it has an imaginary one: 0."""
     function = defined("def program(x):\n    return np.where(x.real * 3 < 0.3, np.nan, x)\n")
