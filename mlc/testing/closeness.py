@@ -21,6 +21,7 @@ COMPARISONS = frozenset({
 _SUMMED = frozenset({
     "sum", "nansum", "mean", "nanmean", "trace", "dot", "vdot", "inner", "matmul", "tensordot",
 })  # fmt: skip
+_RUNNING = frozenset({"cumsum", "cumulative_sum", "nancumsum"})
 RAISED = "_mlc_raised_by_the_function"  # attribute of errors that the function itself ends with
 _UNITS = 8.0  # in the last place of the larger number: both may be off by 4
 _LEVEL = 32.0  # times as much is between what several operations have computed
@@ -121,17 +122,22 @@ def scattered(
 
 def single(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     """What ``function`` sums in bfloat16, summed in float32 and rounded once, as NumPy does
-    float16: term after term, so few digits lose a part of each. None for other sums."""
+    float16: term after term, so few digits lose a part of each. So it is of running sums in
+    float16. None for other sums."""
     owner = getattr(function, "__self__", None)
     given = [a for a in (owner, *args) if isinstance(a, np.ndarray)]
-    if function.__name__ not in _SUMMED or kwargs or not given:
+    is_running = function.__name__ in _RUNNING or function == np.add.accumulate
+    if not (is_running or function.__name__ in _SUMMED) or kwargs.keys() - {"axis"} or not given:
         return None
-    if any(a.dtype != ml_dtypes.bfloat16 for a in given):
+    dtype = given[0].dtype
+    is_narrow = dtype == ml_dtypes.bfloat16 or is_running and dtype == np.float16
+    if not is_narrow or any(a.dtype != dtype for a in given):
         return None
     if isinstance(owner, np.ndarray):
         function = getattr(owner.astype(np.float32), function.__name__)
     wide = [a.astype(np.float32) if isinstance(a, np.ndarray) else a for a in args]
-    return np.asarray(function(*wide)).astype(ml_dtypes.bfloat16)[()]
+    with np.errstate(over="ignore"):
+        return np.asarray(function(*wide, **kwargs)).astype(dtype)[()]
 
 
 def _magnitudes(value: Any) -> Any:

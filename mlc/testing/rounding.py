@@ -220,8 +220,10 @@ class Shaker:
         """``made``, what NumPy pads whole numbers with rounded where these are so large that the
         float64 in which it computes that rounds them."""
         eps = np.finfo(float).eps
-        largest = max(abs(int(array.min())), abs(int(array.max()))) if array.size else 0
-        if array.dtype.kind not in "iu" or largest * array.size * eps <= 1:
+        if array.dtype.kind not in "iu" or not array.size:
+            return made
+        largest = max(abs(int(array.min())), abs(int(array.max())))
+        if largest * array.size * eps <= 1:
             return made
         is_edge = np.pad(np.zeros(array.shape, bool), pad_width, constant_values=True)
         noise = self.source.uniform(-UNITS, UNITS, made.shape) * eps * largest

@@ -238,6 +238,19 @@ def test_edges_of_whole_numbers_round_where_these_are_large(
     assert compare(lambda *_: made.copy(), function, near, (x,)).kind == "different"
 
 
+@pytest.mark.parametrize("text", ["np.cumsum(x)", "x.cumsum()", "np.add.accumulate(x, axis=0)"])
+def test_running_sums_in_few_digits_may_be_rounded_once(text: str) -> None:
+    """NumPy rounds each: 72 more is 64 or 96 from 2**15 on."""
+    function = defined(f"def program(x):\n    return {text}\n")
+    x = np.full(700, 72, np.float16)
+    exact = np.cumsum(x, dtype=np.float32).astype(np.float16)
+    assert abs(exact[-1] - function(x)[-1]) > 1000
+    near = lambda s: shaken(function, s)
+    assert compare(lambda *_: exact.copy(), function, near, (x,)).kind == "same"
+    exact[10] += 72
+    assert compare(lambda *_: exact.copy(), function, near, (x,)).kind == "different"
+
+
 def test_a_complex_number_is_as_steady_as_both_of_its_parts() -> None:
     """Where rounding decides, NaN stands for both parts, though it has an imaginary one: 0."""
     function = defined("def program(x):\n    return np.where(x.real * 3 < 0.3, np.nan, x)\n")
