@@ -283,7 +283,7 @@ class Following:
         return max(list.__len__(self.owner) - self.place if self.step > 0 else self.place + 1, 0)
 
 
-class Tabled:
+class Tabled(Showing):
     """A dict or a set that can be held in arrays, as a list can; see `mlc.control.tables`. ``base``
     is Python's class of which it is one, too."""
 
@@ -293,6 +293,15 @@ class Tabled:
     reason = ""  # why it is rigid
     key_list: Any
     value_list: Any
+
+    def _text(self, how: str) -> str:
+        """What shows the table."""
+        if not self.is_native:
+            held = self.items_now()
+            items = held.items() if isinstance(held, dict) else held
+            return in_way(self.plain(self.options())(items), how)
+        tail: Tracer = self.key_list.tail
+        return tail._trace.show(f"traced {self.base.__name__}", tail._tensor, self, how)
 
     def begin(self) -> Any:
         """The table, new."""
@@ -418,7 +427,7 @@ class RowsResult:
         return [lists[n] for n in rows]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class TableResult:
     """A dict or a set among the results: the lists of its keys and values, and what makes it."""
 

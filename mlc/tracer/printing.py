@@ -22,10 +22,10 @@ from typing import Any
 import numpy as np
 
 from ..ir.printing import listening
-from ..records import dataclass
+from ..records import dataclass, replace
 from ..te.extent import Extent
 from ..te.tensor import Tensor
-from .grown import Grown, ListResult, RowsResult
+from .grown import Grown, ListResult, RowsResult, Tabled, TableResult
 from .held_lists import HeldLists
 from .ways import DIGITS, EDGE, in_way, visible
 
@@ -56,6 +56,17 @@ class Value:
 
 
 @dataclass(frozen=True)
+class Plain:
+    """Makes a dict or a set of Python's in the place of one of class ``kind``."""
+
+    kind: Any
+    options: Any
+
+    def __call__(self, items: Any) -> Any:
+        return self.kind.plain(self.options)(items)
+
+
+@dataclass(frozen=True)
 class Shown:
     """A value in a print, shown in the way of ``how`` (see `in_way`): what ``held`` makes of so
     many arrays told from number ``first`` on."""
@@ -63,7 +74,7 @@ class Shown:
     how: str
     first: int
     count: int
-    held: Value | ListResult | RowsResult
+    held: Value | ListResult | RowsResult | TableResult
 
     def text(self, told: Sequence[np.ndarray[Any, Any]]) -> str:
         """What is printed of it."""
@@ -180,9 +191,11 @@ def _tensors(value: Any) -> tuple[Any, Any]:
     from .complex.value import Complex
     from .tracer import Tracer
 
-    if isinstance(value, Grown):
-        told = _Told(value.tail._trace)
-        held = told.held(value)
+    if isinstance(value, (Grown, Tabled)):
+        told = _Told((value.key_list if isinstance(value, Tabled) else value).tail._trace)
+        held: Any = told.held(value)
+        if isinstance(value, Tabled):
+            held = replace(held, make=Plain(type(value), value.options()))
         return tuple(told.tensors), held
     parts = value._parts if isinstance(value, Complex) else (value,)
     if not all(isinstance(part, Tracer) for part in parts):

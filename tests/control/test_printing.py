@@ -98,6 +98,29 @@ def gathered(x: Any) -> Any:
     return found
 
 
+def tabled(x: Any) -> Any:
+    counts: dict[int, int] = {}
+    seen = set()
+    for v in x.astype(int):
+        counts[v] = counts.get(v, 0) + 1
+        if v > 1:
+            seen.add(int(v) % 4)
+    print(counts, seen, len(seen))
+    return x
+
+
+def in_tables(x: Any) -> Any:
+    found = {}
+    for i in range(len(x)):
+        if x[i] > 1:
+            found[i] = x[i] * 2
+        if i % 50 == 0:
+            print(i, found)
+    names = set(x.astype(int).tolist())
+    print(found, len(names), names)
+    return x
+
+
 def raising(x: Any) -> Any:
     print("before", x[0])
     if x[0] > 0:
@@ -189,6 +212,9 @@ CASES: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
     (selected, (X + 1,)),
     (gathered, (X,)),
     (gathered, (np.arange(300.0) % 3,)),
+    (tabled, (np.arange(9.0) % 4,)),
+    (in_tables, (X,)),
+    (in_tables, (np.arange(120.0) % 3,)),
     (raising, (X,)),
     (raising, (-X,)),
     (raising_in_a_loop, (np.arange(90.0) / 20,)),
