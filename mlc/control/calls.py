@@ -8,7 +8,6 @@ import itertools
 import operator
 import sys
 import types
-import warnings
 from collections.abc import Callable
 from functools import lru_cache, partial, reduce, wraps
 from typing import Any
@@ -54,11 +53,11 @@ from .mathematics import INSTEAD as MATHEMATICS
 from .mathematics import of_series
 from .perhaps import Perhaps, asks_for_none, value_in
 from .printing import INSTEAD as PRINTING
+from .printing import showing_form
 from .ranges import range_, reversed_
 from .recursion import note_call
 from .testing_calls import MODULE as ASSERTIONS
 from .testing_calls import assertion
-from .texts import warned
 from .whole_numbers import INSTEAD as WHOLE_NUMBERS
 
 
@@ -137,6 +136,8 @@ def _replaced(function: Any) -> Any:
     owner = getattr(function, "__self__", None)
     if type(owner) is str and function.__name__ == "join":
         return partial(_join_texts, function)
+    if (shows := showing_form(function, owner)) is not None:
+        return shows
     if isinstance(owner, Tracer) and function.__name__ == "tolist":
         if open_rows_of(owner) is not None and owner.ndim == 1:
             return lambda: listed(numbers_of(owner))
@@ -352,7 +353,6 @@ _INSTEAD: dict[Any, Any] = {
     builtins.float: _number(float),
     builtins.bool: _number(bool),
     builtins.str: lambda *args, **options: _text(*args, **options),
-    warnings.warn: warned,
     np.errstate: _without_errors(np.errstate), np.seterr: _without_errors(np.seterr),
     np.lib.stride_tricks.as_strided: as_strided,
     np.apply_along_axis: along_axis, taking_lists(np.apply_along_axis): along_axis,

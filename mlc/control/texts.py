@@ -1,13 +1,10 @@
-"""Texts that show traced values, ``"%e" % x``, and warnings, while a function is traced."""
+"""Texts that show traced values, ``"%e" % x``, while a function is traced."""
 
 from __future__ import annotations
 
 import re
-import warnings
 from typing import Any
 
-from ..ops.moving import is_inside_loop
-from ..ops.op import CURRENT
 from ..tracer.deciding import deciding_arguments
 from ..tracer.tracer import Tracer
 from .forms import is_traced
@@ -67,10 +64,3 @@ def _is_of_numbers(value: Tracer) -> bool:
 
 def _listed(values: Any) -> tuple[Any, ...]:
     return values if isinstance(values, tuple) else (values,)
-
-
-def warned(message: Any, category: Any = None, stacklevel: int = 1, **options: Any) -> None:
-    """``warnings.warn``; nothing under conditions on traced values, which may not hold: compiled
-    code does not warn."""
-    if CURRENT.get() is None or not is_inside_loop():
-        warnings.warn(message, category, stacklevel + 1, **options)

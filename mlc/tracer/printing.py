@@ -10,10 +10,8 @@
 
 from __future__ import annotations
 
-import builtins
 import ctypes
 import re
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -27,6 +25,7 @@ from ..te.extent import Extent
 from ..te.tensor import Tensor
 from .grown import Grown, ListResult, RowsResult, Tabled, TableResult
 from .held_lists import HeldLists
+from .sinks import Sink
 from .ways import DIGITS, EDGE, in_way, visible
 
 # Whether compiled code prints; None where it may, and no function was found to print yet.
@@ -85,13 +84,12 @@ class Shown:
 @dataclass(frozen=True)
 class Site:
     """A print: its text in parts, what is told (shapes and dtypes), whether the first number told
-    says that an error came before, and where it goes."""
+    says that an error came before, and what gets the text (`mlc.tracer.sinks`)."""
 
     parts: tuple[str | Shown, ...]
     told: tuple[tuple[tuple[int, ...], str], ...]
     has_failure: bool
-    to_errors: bool
-    flush: bool
+    sink: Sink
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,8 +144,8 @@ class Prints:
             self._texts[key] = self._marks[digits] = made
         return self._texts[key]
 
-    def note(self, text: str, to_errors: bool, flush: bool) -> None:
-        """Have compiled code print ``text``."""
+    def note(self, text: str, sink: Sink) -> None:
+        """Have compiled code hand ``text`` to ``sink``."""
         from ..ops.op import CURRENT
         from ..ops.printing import printed
 
@@ -165,7 +163,7 @@ class Prints:
                 last = match.end()
         parts.append(text[last:])
         specs = tuple(map(_spec, told))
-        site = Site(tuple(p for p in parts if p != ""), specs, has_failure, to_errors, flush)
+        site = Site(tuple(p for p in parts if p != ""), specs, has_failure, sink)
         number = self.sites.setdefault(site, len(self.sites))
         before = trace.lift(self.count)
         self.count[...] = trace.wrap(printed.tensors(trace, (before, *told), {"site": number}))
@@ -268,12 +266,12 @@ class Heard:
         if self.waits:
             self.kept.append((site, text))
         else:
-            _print(site, text)
+            site.sink.take(text)
 
     def end(self) -> None:
         """Print what is left, and raise what kept it from being printed."""
         for site, text in self.kept:
-            _print(site, text)
+            site.sink.take(text)
         self.kept.clear()
         if self.error is not None:
             raise self.error
@@ -300,10 +298,6 @@ def print_with(error: BaseException) -> None:
     listener = error.__dict__.pop("_mlc_heard", None)
     if listener is not None:
         listener.end()
-
-
-def _print(site: Site, text: str) -> None:
-    builtins.print(text, end="", file=sys.stderr if site.to_errors else None, flush=site.flush)
 
 
 def _array(shape: tuple[int, ...], name: str, address: int) -> np.ndarray[Any, Any]:

@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import copy
 import io
+import logging
 import sys
 import threading
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -324,6 +326,68 @@ def test_errors_after_prints_show_traced_values_as_ever() -> None:
 
     with pytest.raises(ValueError, match=r"^traced float64\[\] \(.*\) is large$"):
         mlc.jit(checked)(X)
+
+
+LOGGER = logging.getLogger("tests.printing")
+
+
+def logged(x: Any) -> Any:
+    for i in range(200):
+        x = x * 0.99
+        LOGGER.debug("not shown %s", x)
+        if i % 100 == 0:
+            LOGGER.info("step %d: %.3f", i, x.sum())
+            logging.warning(f"step {i}")
+    LOGGER.error("all: %(all)s", {"all": x})
+    return x
+
+
+def test_loggers(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    logged(X)
+    expected = caplog.record_tuples[:]
+    assert len(expected) == 5
+    compiled = mlc.jit(logged)
+    for _ in range(2):
+        caplog.clear()
+        compiled(X)
+        assert caplog.record_tuples == expected
+
+
+def written(x: Any) -> Any:
+    count = sys.stdout.write("sum %s\n" % x.sum())
+    sys.stderr.write(f"{x}\n")
+    sys.stdout.flush()
+    return x * (count > 0)
+
+
+def test_texts_that_are_written(capsys: pytest.CaptureFixture[str]) -> None:
+    expected = printed(lambda: written(X), capsys)
+    compiled = mlc.jit(written)
+    for _ in range(2):
+        assert printed(lambda: compiled(X), capsys) == expected
+
+
+def warning(x: Any) -> Any:
+    for i in range(200):
+        x = x * 1.1
+        if x[0] > 5:
+            warnings.warn(f"large in {i}: {x[0]:.2f}", RuntimeWarning, stacklevel=1)
+            break
+    return x
+
+
+def test_warnings_that_the_data_bring() -> None:
+    compiled = mlc.jit(warning)
+    for _ in range(2):
+        with pytest.warns(RuntimeWarning, match="large in 24: 5.42") as caught:
+            compiled(X)
+        assert caught[0].filename == __file__ and len(caught) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        compiled(X * 0)
+        with pytest.raises(RuntimeWarning, match="large in 24"):
+            compiled(X)
 
 
 def test_threads_print_what_is_theirs(capsys: pytest.CaptureFixture[str]) -> None:
