@@ -29,9 +29,8 @@ from .tracer.function import trace_function
 from .tracer.grown import RoomWanted, with_room
 from .tracer.open_results import ANY_SIZES, any_sizes, check_any_sizes
 from .tracer.plain_code import are_arrays, is_plain
-from .tracer.printing import PRINTING, printing
 from .tracer.sizes import CountFailedError
-from .tracer.trace import FAILING, PLAIN, noting_errors
+from .tracer.trace import FAILING, PLAIN, PRINTING, noting_errors, printing
 from .tracer.traced import Traced
 
 # Whether methods of what plain code makes of its arguments are looked at one by one.

@@ -36,6 +36,7 @@ from .specialization import (
     compile_traced,
     is_named,
     of_function,
+    print_with,
     refuse_captured_writes,
     refuse_on_a_card,
     refuse_options,
@@ -53,7 +54,6 @@ from .tracer.deciding import ValuesWanted, check_limits
 from .tracer.grown import ListsFullError
 from .tracer.open_results import ANY_SIZES
 from .tracer.parameters import Parameters
-from .tracer.printing import print_with
 from .tracer.refills import check_apart, refilled
 from .tracer.result_order import in_memory_order
 from .tracer.signature import Key, call_text, why_new

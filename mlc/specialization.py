@@ -486,3 +486,10 @@ def compile_traced(schedule: Any, traced: Traced, options: dict[str, Any]) -> An
     from .compile_program import compile_scheduled
 
     return compile_scheduled(schedule, traced.inputs, traced.outputs, **options)
+
+
+def print_with(error: BaseException) -> None:
+    """Print what a call said before it ended with ``error``."""
+    listener = error.__dict__.pop("_mlc_heard", None)
+    if listener is not None:
+        listener.end()

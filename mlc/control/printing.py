@@ -12,8 +12,8 @@ from typing import Any
 from ..errors import TracedPrintError, is_user_frame
 from ..ops.moving import is_inside_loop
 from ..ops.op import CURRENT
-from ..tracer.printing import PRINTING
 from ..tracer.sinks import Log, Sink, Stream, Warn
+from ..tracer.trace import PRINTING
 from .texts import formatted
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50, "fatal": 50}

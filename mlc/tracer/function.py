@@ -16,12 +16,11 @@ from .deciding import identifier
 from .drawing import Draws
 from .grown import Grown
 from .parameters import Parameters
-from .printing import PRINTING, Prints
 from .refills import Refills
 from .shared_lists import check_kept
 from .signature import Key, is_complex_key, is_scalar_key, placeholder
 from .sizes import Rooms
-from .trace import FAILING, FunctionTrace, tracing
+from .trace import FAILING, PRINTING, FunctionTrace, tracing
 from .traced import Traced, traced_results
 from .tracer import Tracer
 from .unfollowed_draws import check_unmoved, put_back, states_read, twins_of
@@ -87,6 +86,8 @@ def trace_function(
             if FAILING.get():
                 trace.failure = _none_yet(trace, "int32")
             if PRINTING.get():
+                from .printing import Prints
+
                 trace.prints = Prints(_none_yet(trace, "int64"))
             values = [traced(name, key, value) for (name, value), key in zip(named, keys)]
             for place, made in zip((*range(len(args)), *kwargs), values):

@@ -14,7 +14,6 @@ import ctypes
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -28,8 +27,6 @@ from .held_lists import HeldLists
 from .sinks import Sink
 from .ways import DIGITS, EDGE, in_way, visible
 
-# Whether compiled code prints; None where it may, and no function was found to print yet.
-PRINTING: ContextVar[bool | None] = ContextVar("mlc_printing", default=False)
 _MARK = re.compile(f"{EDGE}[^{EDGE}]*{EDGE}([{DIGITS}]+){EDGE}")
 
 
@@ -169,16 +166,6 @@ class Prints:
         self.count[...] = trace.wrap(printed.tensors(trace, (before, *told), {"site": number}))
 
 
-@contextmanager
-def printing(does: bool | None) -> Iterator[None]:
-    """Inside, compiled code prints if ``does``, or may do so (None)."""
-    token = PRINTING.set(does)
-    try:
-        yield
-    finally:
-        PRINTING.reset(token)
-
-
 def _spec(tensor: Tensor) -> tuple[tuple[int, ...], str]:
     return tuple(map(int, tensor.shape)), tensor.dtype.name
 
@@ -280,24 +267,18 @@ class Heard:
 @contextmanager
 def heard(printed: Printed, waits: bool) -> Iterator[None]:
     """Inside, what compiled code says is printed. An error of a call that may begin again takes it
-    along: see `print_with`."""
+    along: see `mlc.specialization.print_with`."""
     listener = Heard(printed, waits)
     try:
         with listening(listener):
             yield
     except Exception as error:
-        error._mlc_heard = listener  # type: ignore[attr-defined]
-        if not waits:
-            print_with(error)
+        if waits:
+            error._mlc_heard = listener  # type: ignore[attr-defined]
+        else:
+            listener.end()
         raise
     listener.end()
-
-
-def print_with(error: BaseException) -> None:
-    """Print what a call said before it ended with ``error``."""
-    listener = error.__dict__.pop("_mlc_heard", None)
-    if listener is not None:
-        listener.end()
 
 
 def _array(shape: tuple[int, ...], name: str, address: int) -> np.ndarray[Any, Any]:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 FAILING: ContextVar[bool] = ContextVar("mlc_failing", default=False)
 # no loop is converted
 PLAIN: ContextVar[bool] = ContextVar("mlc_plain_loops", default=False)
+# compiled code prints; None where it may, and no function was found to print yet
+PRINTING: ContextVar[bool | None] = ContextVar("mlc_printing", default=False)
 
 
 class FunctionTrace:
@@ -214,6 +216,16 @@ def noting_errors() -> Iterator[None]:
         yield
     finally:
         FAILING.reset(token)
+
+
+@contextmanager
+def printing(does: bool | None) -> Iterator[None]:
+    """Inside, compiled code prints if ``does``, or may do so (None)."""
+    token = PRINTING.set(does)
+    try:
+        yield
+    finally:
+        PRINTING.reset(token)
 
 
 @contextmanager

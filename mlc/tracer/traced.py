@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,7 +21,6 @@ from .leaving import refuse_leak, refuse_text
 from .masked import solid
 from .new_objects import opened
 from .open_results import first_rows
-from .printing import Printed
 from .refills import Kept
 from .result_order import Axes, axes_of, copied_in
 from .rows import Row
@@ -30,6 +29,9 @@ from .storage import is_read_only
 from .streams import Drawn
 from .trace import FunctionTrace
 from .tracer import Tracer
+
+if TYPE_CHECKING:
+    from .printing import Printed
 
 
 @dataclass(frozen=True, eq=False)
@@ -225,6 +227,8 @@ def traced_results(
         failure = Failure(place, tuple(error for _, error in trace.errors.values()))
     printed = None
     if trace.prints is not None and trace.prints.sites:
+        from .printing import Printed
+
         place = outputs.place(trace.prints.count._tensor)
         printed = Printed(place, tuple(trace.prints.sites))
     counted = None
