@@ -156,7 +156,7 @@ def test_pythons_functions_of_a_list():
 def test_a_loop_that_makes_its_list_longer():
     def doubled(values):
         for value in values:
-            if len(values) < 96 and value > 0:
+            if len(values) < 56 and value > 0:
                 values.append(value - 1)
         return sum(values)
 
