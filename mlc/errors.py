@@ -106,11 +106,21 @@ def swallowed(noted: list[MlcError]) -> MlcError | None:
     return None
 
 
+# What tells texts of traced values apart (see `mlc.tracer.printing`): characters that are not seen.
+EDGE, DIGITS = "\u2063", "\u200b\u200c\u200d\u2060"
+_UNSEEN = dict.fromkeys(map(ord, EDGE + DIGITS))
+
+
+def visible(text: str) -> str:
+    """``text`` without what tells the traced values shown in it apart."""
+    return text.translate(_UNSEEN) if EDGE in text else text
+
+
 class MlcError(Exception):
     """Base class. The message ends with the user's file and line where one is known."""
 
     def __init__(self, message: str, location: SourceLocation | None = None) -> None:
-        self.message = message
+        self.message = message = visible(message)
         self.location = location or user_location()
         super().__init__(message if self.location is None else f"{message}\n  at {self.location}")
         noted = NOTED.get()

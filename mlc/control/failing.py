@@ -20,11 +20,10 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import TracedRaiseError, UnsupportedError
+from ..errors import TracedRaiseError, UnsupportedError, visible
 from ..ops.moving import is_inside_loop
 from ..ops.op import CURRENT
 from ..tracer.trace import FAILING
-from ..tracer.ways import visible
 from .carry import UNDEFINED, NotNative, current
 from .nodes import walk
 from .reads import PART

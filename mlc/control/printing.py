@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from ..errors import TracedPrintError, is_user_frame
+from ..errors import TracedPrintError, user_frame
 from ..ops.moving import is_inside_loop
 from ..ops.op import CURRENT
 from ..tracer.sinks import Log, Sink, Stream, Warn
@@ -96,9 +96,7 @@ def warned(message: Any, category: Any = None, stacklevel: int = 1, **options: A
     elif _prints():
         if isinstance(message, Warning):
             message, category = str(message), type(message)
-        frame: Any = sys._getframe(1)
-        while frame.f_back and not is_user_frame(frame):
-            frame = frame.f_back
+        frame = user_frame() or sys._getframe(1)
         where = frame.f_code.co_filename, frame.f_lineno, frame.f_globals.get("__name__", "")
         _show(str(message), Warn(category or UserWarning, *where))
 

@@ -22,7 +22,6 @@ import numpy as np
 from ..errors import UnsupportedError
 from . import tree
 from .deciding import deciding_arguments
-from .ways import visible
 
 _RUNS_LATER = (Iterator, AsyncIterator, Coroutine)
 _HOLDING = (list, tuple, set, frozenset, dict, KeysView, ValuesView, ItemsView)
@@ -82,7 +81,7 @@ def refuse_text(text: str | bytes, trace: Any) -> None:
     if found is not None:
         trace.wanted |= deciding_arguments(found[1], trace)
         raise UnsupportedError(
-            f"{trace.name} returns or keeps a text made of {visible(found[0])}, whose elements are "
+            f"{trace.name} returns or keeps a text made of {found[0]}, whose elements are "
             f"not known while the text is made; return the value, and make the text of what the "
             f"call gives"
         )

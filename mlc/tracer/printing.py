@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import DIGITS, EDGE, visible
 from ..ir.printing import listening
 from ..records import dataclass, replace
 from ..te.extent import Extent
@@ -25,7 +26,7 @@ from ..te.tensor import Tensor
 from .grown import Grown, ListResult, RowsResult, Tabled, TableResult
 from .held_lists import HeldLists
 from .sinks import Sink
-from .ways import DIGITS, EDGE, in_way, visible
+from .ways import in_way
 
 _MARK = re.compile(f"{EDGE}[^{EDGE}]*{EDGE}([{DIGITS}]+){EDGE}")
 

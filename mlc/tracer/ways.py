@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-# What tells texts of traced values apart: characters that are not seen.
-EDGE, DIGITS = "\u2063", "\u200b\u200c\u200d\u2060"
-_UNSEEN = dict.fromkeys(map(ord, EDGE + DIGITS))
-
 
 def in_way(value: Any, how: str) -> str:
     """``value`` as a text: "s" is ``str``, "r" ``repr``, "f" and what follows ``format``, and "%"
@@ -23,11 +19,6 @@ def in_way(value: Any, how: str) -> str:
         case "f":
             return format(value, how[1:])
     return how % (value,)
-
-
-def visible(text: str) -> str:
-    """``text`` without what tells the values shown in it apart."""
-    return text.translate(_UNSEEN) if EDGE in text else text
 
 
 class Showing:

@@ -36,7 +36,7 @@ METHODS = (
     "{t} = {x}.trace(offset=1, dtype=np.float64)",
     "{t} = {x}.searchsorted({o}) if {x}.ndim == 1 and not (np.diff({x}) < 0).any() else 0 * {x}",
     "{t} = {x}.compress([True, False, True], axis={a})",
-    "{t} = {x}.choose([1, 2, 3], mode='wrap') if {x}.dtype.kind in 'iu' else {x} * 1",
+    "{t} = ({x} % 7).choose([1, 2, 3], mode='wrap') if {x}.dtype.kind in 'iu' else {x} * 1",
     "{t} = ({x} > 0).choose([{o}, {x}])",
     "{x}.put([0, -1, 0], [1, {n}])",
     "{x}.put([9, 99], {n}, mode='wrap')",

@@ -9,9 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+import mlc
+
 from . import flowing
 from .flow import Compound, lines_of
 from .flowing import FlowProgram, check_flow, draw_flow, shrunk_flow
+from .prints import printed, with_prints
 
 
 @pytest.mark.parametrize("first", [0, 8])
@@ -22,6 +25,20 @@ def test_random_control_flow_does_what_python_does(first: int) -> None:
         assert outcome.kind != "different", f"seed {seed}: {outcome.text}"
         kinds[outcome.kind] += 1
     assert kinds["same"] >= 4, kinds  # what is refused says so
+
+
+def test_random_control_flow_prints_what_python_does() -> None:
+    kinds = Counter[str]()
+    for seed in range(9002, 9010):
+        program = with_prints(draw_flow(seed), seed)
+        function, arguments = program.function(), program.arguments
+        compiled, expected = mlc.jit(function), printed(function, arguments)
+        for _ in range(2):
+            found = printed(compiled, arguments)
+            is_refused = found[1] is not None and issubclass(found[1], mlc.MlcError)
+            assert is_refused or found == expected, f"seed {seed}"
+            kinds["refused" if is_refused else "same"] += 1
+    assert kinds["same"] >= 12, kinds
 
 
 def test_programs_are_deep_and_of_every_kind() -> None:
