@@ -22,7 +22,14 @@ from .implementations import (
     views,
 )
 from .masked import Masked
-from .memory_order import ALONG_COLUMNS, along_columns, is_in_order, settle_order
+from .memory_order import (
+    ALONG_COLUMNS,
+    LIKE,
+    along_columns,
+    is_in_order,
+    settle_like,
+    settle_order,
+)
 from .returned_views import RETURNED, UNCHANGED, own, returned_view
 from .rooms import (
     REDUCED_BY,
@@ -124,6 +131,8 @@ def call_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
         found = own(found, args)
         if function not in views():
             settle_order(function, found, (*args, *kwargs.values()))
+            if function in LIKE:
+                settle_like(function, found, args, kwargs)
         settle_scalars(function, found)
     return as_number(function, found, args, kwargs) if function in NUMBERS else found
 

@@ -9,7 +9,7 @@ that is made of arrays in another order than C's they are not.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +39,8 @@ _LIKE_UFUNCS = frozenset({
     np.where, np.clip, np.round, np.copy, np.zeros_like, np.ones_like, np.empty_like, np.full_like,
     np.nan_to_num, np.isclose, np.astype, np.fix, np.isposinf, np.isneginf,
 })  # fmt: skip
+# Functions that are asked for an order and a shape, and the place of the dtype before those.
+LIKE = {np.zeros_like: 1, np.ones_like: 1, np.empty_like: 1, np.full_like: 2}
 _IN_ORDER = frozenset({
     np.concatenate, np.diff, np.gradient, np.hstack, np.vstack, np.dstack, np.column_stack,
     np.stack, np.append,
@@ -189,6 +191,23 @@ def settle_order(function: Any, result: Any, inputs: Sequence[Any]) -> None:
         for part in whole._parts if _is_complex(whole) else (whole,):
             if _is_traced(part) and not any(part is v for v in given):
                 set_order(part, order if part.ndim > 1 else None)
+
+
+def settle_like(function: Any, result: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+    """The same for ``np.zeros_like(a, order="F", shape=(2, 3))`` and the others of `LIKE`."""
+    names = ("dtype", "order", "subok", "shape")
+    options = {**dict(zip(names, args[LIKE[function] :])), **kwargs}
+    order, shape = options.get("order") or "K", options.get("shape")
+    if order == "K" and shape is None or not args or is_open(np.shape(args[0])):
+        return
+    like = args[0]._parts[0] if _is_complex(args[0]) else args[0]
+    blank: Any = layout(like) if _is_traced(like) else np.asarray(like)
+    found: Order = UNKNOWN
+    if blank is not None or order in ("C", "F"):
+        blank = np.zeros(np.shape(like)) if blank is None else blank
+        found = order_of(np.empty_like(blank, order=order, shape=shape))
+    for part in result._parts if _is_complex(result) else (result,):
+        set_order(part, found)
 
 
 def _contracted(result: Any, inputs: Sequence[Any]) -> Order:

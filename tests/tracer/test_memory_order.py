@@ -407,3 +407,27 @@ def test_what_einsum_makes_lies_as_numpy_has_it(text: str, order: str) -> None:
         check_against_numpy(program, *arrays)
     except mlc.UnsupportedError as refusal:  # several operands, and another order than C's
         assert len(arrays) > 1 and "is not known while tracing" in str(refusal)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda a: np.zeros_like(a, order="F"),
+        lambda a: np.ones_like(a, order="C"),
+        lambda a: np.empty_like(a, order="A"),
+        lambda a: np.full_like(a, 2, order="F", shape=(2, 2)),
+        lambda a: np.full_like(a, 2, None, "F", True, (2, 2)),
+        lambda a: np.full_like(a, np.ones(3), shape=(2, 3), order="F"),
+        lambda a: np.zeros_like(a, shape=(4, 3)),
+        lambda a: np.ones_like(a, np.float32, shape=(2, 3, 4)),
+    ],
+    ids=["F", "C", "A", "of a shape", "by place", "of a row", "other sizes", "other axes"],
+)
+def test_arrays_like_others_lie_as_they_are_asked_to(make: Callable[[Any], Any]) -> None:
+    x = np.ones((2, 3))
+    whole = np.ones((2, 3, 4)).transpose(1, 0, 2)
+    for a in (x, x[0], x.T, np.asfortranarray(x), whole, whole.T, x[:, ::2]):
+        expected = make(a)
+        assert mlc.jit(make)(a).strides == expected.strides
+        assert mlc.jit(lambda a: make(a).strides)(a) == expected.strides
+        assert mlc.jit(lambda a: make(a * 1j).strides)(a) == make(a * 1j).strides

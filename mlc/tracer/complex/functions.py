@@ -251,8 +251,9 @@ def full_like(a: Any, fill_value: Any, dtype: Any = None, order: Any = "K", subo
     wanted = np.dtype(a.dtype if dtype is None else dtype)
     if wanted.kind != "c":
         value = parts_of(fill_value)[0]
-        return call_function(np.full_like, (like, value), {"dtype": wanted, "shape": shape})
-    options = {"dtype": REAL[wanted], "shape": shape}
+        options = {"dtype": wanted, "order": order, "shape": shape}
+        return call_function(np.full_like, (like, value), options)
+    options = {"dtype": REAL[wanted], "order": order, "shape": shape}
     parts = parts_of(fill_value)
     return combined(*(call_function(np.full_like, (like, part), options) for part in parts))
 
@@ -260,7 +261,7 @@ def full_like(a: Any, fill_value: Any, dtype: Any = None, order: Any = "K", subo
 def _like(value: int) -> Callable[..., Any]:
     def call(a: Any, dtype: Any = None, order: Any = "K", subok: bool = True, shape: Any = None,
              device: Any = None) -> Any:  # fmt: skip
-        return full_like(a, value, dtype, shape=shape)
+        return full_like(a, value, dtype, order, shape=shape)
 
     return call
 
