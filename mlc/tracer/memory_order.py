@@ -197,7 +197,8 @@ def settle_like(function: Any, result: Any, args: Sequence[Any], kwargs: Mapping
     """The same for ``np.zeros_like(a, order="F", shape=(2, 3))`` and the others of `LIKE`."""
     names = ("dtype", "order", "subok", "shape")
     options = {**dict(zip(names, args[LIKE[function] :])), **kwargs}
-    order, shape = options.get("order") or "K", options.get("shape")
+    order: Any = options.get("order") or "K"
+    shape = options.get("shape")
     if order == "K" and shape is None or not args or is_open(np.shape(args[0])):
         return
     like = args[0]._parts[0] if _is_complex(args[0]) else args[0]
