@@ -78,7 +78,7 @@ MAGNITUDES = frozenset({"abs", "absolute", "sign"})  # of complex numbers, which
 POWERS = frozenset({"power", "float_power", "pow"})
 PRODUCTS = frozenset({
     "mul", "truediv", "imul", "itruediv", "multiply", "divide", "true_divide", "square",
-    "reciprocal",
+    "reciprocal", "einsum",
 })  # fmt: skip
 # Between two numbers of their first argument; of whole numbers, too.
 BETWEEN = frozenset({"quantile", "percentile", "nanquantile", "nanpercentile"})

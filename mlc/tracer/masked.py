@@ -382,10 +382,10 @@ def _nothing_to_reduce(is_min: bool) -> ValueError:
 
 def _least(dtype: np.dtype[Any], greatest: bool) -> Any:
     sign = 1 if greatest else -1
-    if dtype.kind == "f":
-        return sign * np.inf
     if dtype.kind == "b":
         return greatest
+    if dtype.kind not in "iu":  # bfloat16 among them
+        return sign * np.inf
     return np.iinfo(dtype).max if greatest else np.iinfo(dtype).min
 
 

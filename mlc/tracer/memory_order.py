@@ -131,8 +131,9 @@ def set_order(value: Any, order: Order) -> None:
     value._cell.strides = order if isinstance(order, tuple) else None
 
 
-def keep_order(result: Any, inputs: Sequence[Any]) -> None:
-    """Give the result of a ufunc the order of axes that NumPy does: that of the inputs."""
+def keep_order(result: Any, inputs: Sequence[Any], is_copy: bool = False) -> None:
+    """Give the result of a ufunc the order of axes that NumPy does: that of the inputs. In copies
+    and what is made like an array an axis along which all elements share memory comes last."""
     traced = [v for v in inputs if _is_traced(v) and v.ndim > 1]
     if any(is_open(v.shape) for v in inputs if _is_traced(v)):
         return
@@ -145,8 +146,11 @@ def keep_order(result: Any, inputs: Sequence[Any]) -> None:
     flags: Any = [*[["readonly"]] * len(blanks), ["writeonly", "allocate"]]
     dtypes = [*[None] * len(blanks), result.dtype]
     given: Any = [*blanks, None]
-    iterator = np.nditer(given, ["zerosize_ok"], flags, dtypes, "K", "unsafe")
-    made = iterator.operands[-1]
+    if is_copy:
+        made: Any = np.empty_like(blanks[0], result.dtype)
+    else:
+        iterator = np.nditer(given, ["zerosize_ok"], flags, dtypes, "K", "unsafe")
+        made = iterator.operands[-1]
     if made.shape == result.shape:
         set_order(result, order_of(made))
 
@@ -167,7 +171,8 @@ def settle_order(function: Any, result: Any, inputs: Sequence[Any]) -> None:
     elif function in _LIKE_UFUNCS:
         arrays = [v for v in inputs if _is_traced(v) or isinstance(v, np.ndarray)]
         for part in leaves_of([result]):
-            keep_order(part, arrays[:1] if function is np.full_like else arrays)
+            is_copy = function in LIKE or function in (np.copy, np.astype)
+            keep_order(part, arrays[:1] if is_copy else arrays, is_copy)
         return
     elif function in _IN_ORDER and not any(map(_is_other, leaves_of([result, *inputs]))):
         arrays = [v for v in leaves_of(list(inputs)) if np.ndim(v) > 1]
@@ -334,7 +339,7 @@ def copied_in(order: str, copy: Any, value: Any) -> Any:
         return copy
     if order == "K":
         set_order(copy, None)
-        keep_order(copy, [value])
+        keep_order(copy, [value], is_copy=True)
     else:
         set_order(copy, _fortran(copy.shape) if resolved(order, value) == "F" else None)
     return copy

@@ -13,6 +13,7 @@ _ZERO_DIMENSIONAL = frozenset({  # never a scalar
     np.piecewise, np.select, np.where, np.isin, np.i0, np.block, np.cov, np.cross, np.pad, np.roll,
     np.tile, np.resize, np.tensordot, np.linalg.tensordot, np.zeros_like, np.ones_like,
     np.empty_like, np.full_like, np.apply_along_axis, np.real_if_close, np.unique,
+    np.fft.fftn, np.fft.ifftn,
     *(getattr(np, name) for name in ("unique_all", "unique_inverse") if hasattr(np, name)),
 })  # fmt: skip
 

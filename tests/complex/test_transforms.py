@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -100,3 +101,16 @@ def test_singular_values_where_a_modulus_is_infinite(entry: complex) -> None:
     z[1, 0, 1] = complex(np.nan, 1)
     with pytest.raises(np.linalg.LinAlgError, match="SVD did not converge"):
         mlc.jit(np.linalg.matrix_rank)(z)
+
+
+@pytest.mark.parametrize("transform", [np.fft.fftn, np.fft.ifftn])
+def test_numbers_have_no_axes_to_transform(transform: Callable[[Any], Any]) -> None:
+    def written(x: Any) -> Any:
+        made = transform(x)
+        made.reshape(-1)[:1] = 3
+        return made
+
+    for x in (2, 2.5, 1j, np.float32(2), np.array(1 + 1j)):
+        made = mlc.jit(lambda x: transform(x))(x)
+        assert type(made) is np.ndarray and made == transform(x)
+        assert made.dtype == transform(x).dtype and mlc.jit(written)(x) == 3

@@ -251,6 +251,16 @@ def test_running_sums_in_few_digits_may_be_rounded_once(text: str) -> None:
     assert compare(lambda *_: exact.copy(), function, near, (x,)).kind == "different"
 
 
+def test_products_of_complex_numbers_in_einsum_round_in_both_parts() -> None:
+    """Of equal parts the real one is nothing or an error: NumPy's own product has one."""
+    function = defined("def program(x):\n    return np.einsum('i,i->i', x, x).real\n")
+    x = np.array([-2.1417564695349163 * (1 + 1j), 3.0 + 1j])
+    near = lambda s: shaken(function, s)
+    for error, kind in ((2e-16, "same"), (1e-12, "different")):
+        made = function(x) - error
+        assert compare(lambda *_, made=made: made.copy(), function, near, (x,)).kind == kind
+
+
 def test_a_complex_number_is_as_steady_as_both_of_its_parts() -> None:
     """Where rounding decides, NaN stands for both parts, though it has an imaginary one: 0."""
     function = defined("def program(x):\n    return np.where(x.real * 3 < 0.3, np.nan, x)\n")

@@ -90,3 +90,9 @@ def where_chosen(a: Any) -> Any:
 
 def test_places_where_chosen_elements_hold_are_those_among_them() -> None:
     check_against_numpy(where_chosen, X)
+
+
+def test_extremes_of_what_is_chosen_of_bfloat16() -> None:
+    x = np.array([1.5, -2.0, 0.25], bfloat16.numpy)
+    for function in (lambda x: (x[x > -1] * 2).max() < 4, lambda x: x[x < 1].min()):
+        assert mlc.jit(function)(x) == function(x)

@@ -431,3 +431,29 @@ def test_arrays_like_others_lie_as_they_are_asked_to(make: Callable[[Any], Any])
         assert mlc.jit(make)(a).strides == expected.strides
         assert mlc.jit(lambda a: make(a).strides)(a) == expected.strides
         assert mlc.jit(lambda a: make(a * 1j).strides)(a) == make(a * 1j).strides
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda a: a.astype(np.int32),
+        lambda a: a.copy("K"),
+        lambda a: a.copy(),
+        np.copy,
+        np.zeros_like,
+        lambda a: np.full_like(a.T, 2),
+        lambda a: np.array(a[:2]),
+        lambda a: a + 1,
+        lambda a: np.where(a > 1, a, 0),
+        np.exp,
+    ],
+    ids=["astype", "K", "C", "copy", "zeros", "full", "array", "sum", "where", "exp"],
+)
+def test_copies_of_what_is_broadcast_lie_as_numpys_do(make: Callable[[Any], Any]) -> None:
+    """Axes along which elements share memory come last in copies, and where they were in sums."""
+    blank = np.arange(6.0).reshape(2, 1, 3)
+    whole = np.broadcast_to(blank, (2, 4, 3))
+    flat = np.broadcast_to(blank[0, 0], (5, 3))
+    for a in (flat, flat.T, whole, whole.transpose(2, 0, 1), np.broadcast_to(blank[:1], (2, 4, 3))):
+        assert mlc.jit(lambda a: make(a).strides)(a) == make(a).strides
+        assert mlc.jit(make)(a).strides == make(a).strides
