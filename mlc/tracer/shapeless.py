@@ -13,18 +13,19 @@ _ZERO_DIMENSIONAL = frozenset({  # never a scalar
     np.piecewise, np.select, np.where, np.isin, np.i0, np.block, np.cov, np.cross, np.pad, np.roll,
     np.tile, np.resize, np.tensordot, np.linalg.tensordot, np.zeros_like, np.ones_like,
     np.empty_like, np.full_like, np.apply_along_axis, np.real_if_close, np.unique,
-    np.fft.fftn, np.fft.ifftn,
     *(getattr(np, name) for name in ("unique_all", "unique_inverse") if hasattr(np, name)),
 })  # fmt: skip
 
 
 def settle_scalars(function: Any, found: Any) -> None:
-    """Let results of no axes that ``function`` owns be arrays or scalars, as NumPy's are."""
+    """Let results of no axes that ``function`` owns be arrays or scalars, as NumPy's are. Of
+    transforms (`numpy.fft`, which is loaded late) those over no axes have some."""
     for leaf in leaves_of([found]):
         for part in getattr(leaf, "_parts", (leaf,)):
             cell = getattr(part, "_cell", None)
             if cell is not None and cell.array is None and cell.place is None and not part.shape:
-                cell.is_array = function in _ZERO_DIMENSIONAL
+                is_transform = getattr(function, "__module__", None) == "numpy.fft"
+                cell.is_array = is_transform or function in _ZERO_DIMENSIONAL
 
 
 def has_shapeless_array(key: Any) -> bool:
