@@ -36,11 +36,12 @@ def _show(text: str, sink: Sink) -> None:
 
 def print_(
     *values: Any, sep: str | None = " ", end: str | None = "\n", file: Any = None,
-    flush: bool = False,
+    flush: bool = False, **others: Any,
 ) -> None:  # fmt: skip
     """``print``: by compiled code, at each call, where it goes to the standard streams."""
-    if file not in (None, sys.stdout, sys.stderr) or not _prints():
-        builtins.print(*values, sep=sep, end=end, file=file, flush=flush)
+    is_wrong = others or not all(part is None or isinstance(part, str) for part in (sep, end))
+    if is_wrong or file not in (None, sys.stdout, sys.stderr) or not _prints():
+        builtins.print(*values, sep=sep, end=end, file=file, flush=flush, **others)
         return
     text = (" " if sep is None else sep).join(map(str, values)) + ("\n" if end is None else end)
     _show(text, Stream(file is sys.stderr and file is not sys.stdout, flush))
